@@ -37,7 +37,7 @@ static const struct oci_table time_offsets_table = {
 };
 
 static const struct oci_row device_rows[] = {
-    OCI_STRING(struct oci_device, path, "path", OCI_REQUIRED | OCI_NOT_EMPTY),
+    OCI_STRING(struct oci_device, path, "path", OCI_REQUIRED | OCI_ABSOLUTE),
     OCI_ENUM(struct oci_device, type, "type", oci_device_type_names, OCI_REQUIRED),
     OCI_OPT_I64(struct oci_device, major, "major", 0),
     OCI_OPT_I64(struct oci_device, minor, "minor", 0),

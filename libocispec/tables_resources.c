@@ -41,8 +41,8 @@ static const struct oci_row cpu_rows[] = {
     OCI_OPT_U64(struct oci_cpu, period, "period", 0),
     OCI_OPT_I64(struct oci_cpu, realtime_runtime, "realtimeRuntime", 0),
     OCI_OPT_U64(struct oci_cpu, realtime_period, "realtimePeriod", 0),
-    OCI_STRING(struct oci_cpu, cpus, "cpus", 0),
-    OCI_STRING(struct oci_cpu, mems, "mems", 0),
+    OCI_STRING(struct oci_cpu, cpus, "cpus", OCI_NO_NEWLINE),
+    OCI_STRING(struct oci_cpu, mems, "mems", OCI_NO_NEWLINE),
     OCI_OPT_I64_RANGE(struct oci_cpu, idle, "idle", 0, 1, 0),
     OCI_END,
 };

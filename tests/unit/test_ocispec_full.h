@@ -74,27 +74,33 @@ static const char full_linux_rest[] =
     " \"timeOffsets\": {\"monotonic\": {\"secs\": -9223372036854775808, \"nanosecs\": 1},"
     " \"boottime\": {\"secs\": 2, \"nanosecs\": 4294967295}}}";
 
-static const char
-    full_head
-        [] = "{\"ociVersion\": \"1.3.0+dev\", \"root\": {\"path\": \"rootfs\", \"readonly\": "
-             "true},\n"
-             " \"hostname\": \"h\", \"domainname\": \"d\",\n"
-             " \"mounts\": [{\"destination\": \"/data\", \"type\": \"bind\", \"source\": \"/srv\","
-             " \"options\": [\"rbind\", \"ro\"], \"uidMappings\": " MAPPING
-             ", \"gidMappings\": " MAPPING "}, {\"destination\": \"/proc\", \"type\": \"proc\"}],\n"
-             " \"hooks\": {" HOOK("prestart") ", " HOOK("createRuntime") ", " HOOK("createContaine"
-                                                                                   "r") ",\n" HOOK(
-                 "startContainer") ", " HOOK("poststart") ", " HOOK("poststop") "},\n"
-                                                                                " \"annotations\": "
-                                                                                "{\"org.example."
-                                                                                "key\": \"value\", "
-                                                                                "\"empty\": "
-                                                                                "\"\"},\n"
-                                                                                " \"unknown\": "
-                                                                                "{\"a\": [1, "
-                                                                                "{\"b\": null}, "
-                                                                                "\"c\"], \"d\": "
-                                                                                "1e400},\n";
+static const char full_head[] =
+    "{\"ociVersion\": \"1.3.0+dev\", \"root\": {\"path\": \"rootfs\", \"readonly\": "
+    "true},\n"
+    " \"hostname\": \"h\", \"domainname\": \"d\",\n"
+    " \"mounts\": [{\"destination\": \"/data\", \"type\": \"bind\", \"source\": \"/srv\","
+    " \"options\": [\"rbind\", \"ro\"], \"uidMappings\": " MAPPING ", \"gidMappings\": " MAPPING
+    "}, {\"destination\": \"/proc\", \"type\": \"proc\"}],\n"
+    " \"hooks\": {" HOOK("prestart") ", " HOOK("createRuntime") ", " HOOK(
+        "createContaine"
+        "r") ",\n" HOOK("startContainer") ", " HOOK("poststart") ", " HOOK("poststop") "},\n"
+                                                                                       " \"annotati"
+                                                                                       "ons\": "
+                                                                                       "{\"org."
+                                                                                       "example."
+                                                                                       "key\": "
+                                                                                       "\"value\", "
+                                                                                       "\"empty\": "
+                                                                                       "\"\"},\n"
+                                                                                       " \"unknown"
+                                                                                       "\": "
+                                                                                       "{\"a\": "
+                                                                                       "[1, "
+                                                                                       "{\"b\": "
+                                                                                       "null}, "
+                                                                                       "\"c\"], "
+                                                                                       "\"d\": "
+                                                                                       "1e400},\n";
 
 static const char full_state[] =
     "{\"ociVersion\": \"1.3.0\", \"id\": \"c\", \"pid\": 7, \"status\": \"paused\","

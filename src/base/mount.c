@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A mount is made apart from the tree (fsopen … fsmount, or open_tree), changed while nobody can
+ * reach it, and attached by move_mount to a target that is an fd: no path is looked up twice.
+ *
+ * Old kernels (5.10 has no mount_setattr) and the filters of nested containers take calls away.
+ * Each has one substitute, here and nowhere else: mount(2), which wants a path. The path is the
+ * number of the fd, looked up in self/fd of the procfs handle after an fchdir there: one component,
+ * a magic link that leads straight to what the fd stands for. The current directory is put back
+ * afterwards.
+ *
+ * A filter may say EPERM where an old kernel says ENOSYS, and so may a kernel that means it:
+ * mount(2) is then asked too, and its answer is the one that counts.
+ */
+#include "base/mount.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/sys.h"
+#include "base/util.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef MOUNT_ATTR__ATIME
+#define MOUNT_ATTR__ATIME 0x00000070
+#endif
+
+static bool call_is_missing(int errnum)
+{
+    return errnum == ENOSYS || errnum == EPERM;
+}
+
+/* The same attribute for mount_setattr(2), mount(2) and statfs(2). */
+static const struct flag_row {
+    uint64_t attr;
+    unsigned long ms, st;
+} flag_rows[] = {
+    {MOUNT_ATTR_RDONLY, MS_RDONLY, 0x0001},
+    {MOUNT_ATTR_NOSUID, MS_NOSUID, 0x0002},
+    {MOUNT_ATTR_NODEV, MS_NODEV, 0x0004},
+    {MOUNT_ATTR_NOEXEC, MS_NOEXEC, 0x0008},
+    {MOUNT_ATTR_NOATIME, MS_NOATIME, 0x0400},
+    {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME, 0x0800},
+    {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW, 0x2000},
+};
+
+static unsigned long attr_to_ms(uint64_t attr)
+{
+    unsigned long ms = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(flag_rows); i++)
+        if (attr & flag_rows[i].attr)
+            ms |= flag_rows[i].ms;
+    if (attr & MOUNT_ATTR_STRICTATIME)
+        ms |= MS_STRICTATIME;
+    return ms;
+}
+
+/* What the mount at @fd has now. strictatime shows as the absence of ST_RELATIME (0x1000). */
+static int current_attr(int fd, uint64_t *attr)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return -1;
+    *attr = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(flag_rows); i++)
+        if ((unsigned long)fs.f_flags & flag_rows[i].st)
+            *attr |= flag_rows[i].attr;
+    if (!(fs.f_flags & 0x1000) && !(*attr & MOUNT_ATTR_NOATIME))
+        *attr |= MOUNT_ATTR_STRICTATIME;
+    return 0;
+}
+
+long mount_statfs_magic(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) < 0 ? -1 : (long)fs.f_type;
+}
+
+/* ---- mount(2) on fds ------------------------------------------------------------------------- */
+
+/* The directory self/fd of @procfs. "self" is a symbolic link, which no lookup in procfs follows.
+ */
+static int open_self_fd(int procfs)
+{
+    struct err ignored = ERR_INIT;
+    char self[32], path[48];
+    ssize_t len = readlinkat(procfs, "self", self, sizeof self - 1);
+
+    if (len <= 0)
+        return -1;
+    self[len] = '\0';
+    for (ssize_t i = 0; i < len; i++) {
+        if (!isdigit((unsigned char)self[i])) {
+            errno = EXDEV;
+            return -1;
+        }
+    }
+    snprintf(path, sizeof path, "%s/fd", self);
+    int fd = path_open_beneath(procfs, path, O_PATH | O_DIRECTORY, &ignored);
+    if (fd < 0)
+        errno = ignored.errnum;
+    return fd;
+}
+
+/* mount(2) with fds in place of paths; @source_fd -1: @source as it is. -1 with errno. */
+static int mount_on_fd(int procfs, int source_fd, const char *source, int target, const char *type,
+                       unsigned long flags, const void *data)
+{
+    if (procfs < 0) {
+        errno = ENOSYS;
+        return -1;
+    }
+    _cleanup_close_ int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int dir = open_self_fd(procfs);
+    char from[16], to[16];
+    int result, saved;
+
+    if (dir < 0 || fchdir(dir) < 0)
+        return -1;
+    snprintf(from, sizeof from, "%d", source_fd);
+    snprintf(to, sizeof to, "%d", target);
+    result = sys_mount(source_fd >= 0 ? from : source, to, type, flags, data);
+    saved = errno;
+    /* A current directory that cannot be opened (no x for the mapped root) is no place to return
+     * to. */
+    if ((cwd < 0 || fchdir(cwd) < 0) && chdir("/") < 0)
+        return -1;
+    errno = saved;
+    return result;
+}
+
+/* Id of the mount that @fd lies on, or -1: the kernels that need this may not have it in statx(2).
+ */
+static long mount_id(int procfs, int fd)
+{
+    struct err ignored = ERR_INIT;
+    char self[32], name[64], buf[512];
+    ssize_t len = readlinkat(procfs, "self", self, sizeof self - 1);
+
+    if (len <= 0)
+        return -1;
+    self[len] = '\0';
+    snprintf(name, sizeof name, "%s/fdinfo/%d", self, fd);
+    _cleanup_close_ int info = path_open_beneath(procfs, name, O_RDONLY, &ignored);
+    if (info < 0 || (len = read(info, buf, sizeof buf - 1)) <= 0)
+        return -1;
+    buf[len] = '\0';
+    const char *id = strstr(buf, "mnt_id:");
+    return id == NULL ? -1 : strtol(id + 7, NULL, 10);
+}
+
+/*
+ * The root of what mount(2) has just put on @target. An fd does not see what is mounted over it, so
+ * the kernel is asked for its path and that is opened; someone may move directories in between, so
+ * the result has to be a root other than the mount below. @expect: the bind's source, or -1.
+ */
+static int open_covering(int procfs, int target, int expect, struct err *err)
+{
+    _cleanup_close_ int dir = open_self_fd(procfs);
+    char name[16], path[4096];
+    struct stat a, b;
+    ssize_t len;
+
+    snprintf(name, sizeof name, "%d", target);
+    if (dir < 0 || (len = readlinkat(dir, name, path, sizeof path - 1)) <= 0)
+        return err_errno(err, "path of a mount target");
+    path[len] = '\0';
+    _cleanup_close_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "open a new mount");
+    if (mount_id(procfs, fd) == mount_id(procfs, target))
+        return err_set(err, EBUSY, "the mount target moved");
+    if (expect >= 0 && (fstat(expect, &a) < 0 || fstat(fd, &b) < 0 || a.st_dev != b.st_dev ||
+                        a.st_ino != b.st_ino))
+        return err_set(err, EBUSY, "the mount target moved");
+    return util_take_fd(fd);
+}
+
+/* ---- attributes and propagation -------------------------------------------------------------- */
+
+static int setattr_call(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation)
+{
+    struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+
+    return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U), &attr,
+                             sizeof attr);
+}
+
+static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct err *err)
+{
+    uint64_t now;
+
+    if (current_attr(fd, &now) < 0)
+        return err_errno(err, "flags of a mount");
+    now = (now & ~clear) | set;
+    if (mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | MS_BIND | attr_to_ms(now), NULL) < 0)
+        return err_errno(err, "change mount flags");
+    return 0;
+}
+
+int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t explicit_clear,
+                   int procfs, struct err *err)
+{
+    uint64_t now;
+    int errnum;
+
+    if (set == 0 && clear == 0)
+        return 0;
+    if (setattr_call(fd, recursive, set, clear, 0) == 0)
+        return 0;
+    errnum = errno;
+    if (errnum == EPERM && !recursive && current_attr(fd, &now) == 0) {
+        /* Flags that came from a more privileged mount namespace are locked. */
+        uint64_t keep = now & clear & ~explicit_clear;
+
+        if (keep & MOUNT_ATTR__ATIME || (clear & ~explicit_clear & MOUNT_ATTR__ATIME)) {
+            keep |= MOUNT_ATTR__ATIME;
+            set &= ~(uint64_t)MOUNT_ATTR__ATIME;
+        }
+        clear &= ~keep;
+        if (keep != 0 && setattr_call(fd, false, set, clear, 0) == 0)
+            return 0;
+    }
+    if (!call_is_missing(errnum) || procfs < 0)
+        return err_set(err, errnum, "change mount flags");
+    if (recursive && errnum == ENOSYS)
+        return err_set(err, ENOSYS, "recursive mount flags (mount_setattr)");
+    if (recursive)
+        return err_set(err, errnum, "change mount flags recursively");
+    return remount_bind(fd, set, clear, procfs, err);
+}
+
+unsigned long mount_propagation_flags(enum oci_propagation propagation, bool *recursive)
+{
+    static const unsigned long flags[] = {
+        [OCI_PROPAGATION_PRIVATE] = MS_PRIVATE,
+        [OCI_PROPAGATION_RPRIVATE] = MS_PRIVATE | MS_REC,
+        [OCI_PROPAGATION_SHARED] = MS_SHARED,
+        [OCI_PROPAGATION_RSHARED] = MS_SHARED | MS_REC,
+        [OCI_PROPAGATION_SLAVE] = MS_SLAVE,
+        [OCI_PROPAGATION_RSLAVE] = MS_SLAVE | MS_REC,
+        [OCI_PROPAGATION_UNBINDABLE] = MS_UNBINDABLE,
+        [OCI_PROPAGATION_RUNBINDABLE] = MS_UNBINDABLE | MS_REC,
+    };
+
+    if ((size_t)propagation >= ARRAY_SIZE(flags))
+        return 0;
+    *recursive = (flags[propagation] & MS_REC) != 0;
+    return flags[propagation] & ~(unsigned long)MS_REC;
+}
+
+int mount_set_propagation(int fd, enum oci_propagation propagation, int procfs, struct err *err)
+{
+    bool recursive = false;
+    unsigned long flags = mount_propagation_flags(propagation, &recursive);
+
+    if (flags == 0)
+        return 0;
+    if (setattr_call(fd, recursive, 0, 0, flags) == 0)
+        return 0;
+    if (!call_is_missing(errno) || procfs < 0)
+        return err_errno(err, "change mount propagation");
+    if (mount_on_fd(procfs, -1, NULL, fd, NULL, flags | (recursive ? (unsigned long)MS_REC : 0),
+                    NULL) < 0)
+        return err_errno(err, "change mount propagation");
+    return 0;
+}
+
+int mount_clone(int dir, const char *path, bool recursive, bool nofollow, struct err *err)
+{
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+    int fd;
+
+    if (recursive)
+        flags |= AT_RECURSIVE;
+    if (nofollow)
+        flags |= AT_SYMLINK_NOFOLLOW;
+    if (path[0] == '\0')
+        flags |= AT_EMPTY_PATH;
+    fd = sys_open_tree(dir, path, flags);
+    return fd >= 0 ? fd : err_errno(err, "clone mount%s%s", path[0] ? " " : "", path);
+}
+
+/* ---- new filesystems ------------------------------------------------------------------------- */
+
+static const struct sb_row {
+    unsigned long flag;
+    const char *set, *clear;
+    bool
+        optional; /* only some filesystems know the word; the others have always ignored the flag */
+} sb_rows[] = {
+    {MS_RDONLY, "ro", "rw", false},
+    {MS_SYNCHRONOUS, "sync", "async", false},
+    {MS_DIRSYNC, "dirsync", NULL, false},
+    {MS_MANDLOCK, "mand", "nomand", false},
+    {MS_LAZYTIME, "lazytime", "nolazytime", false},
+    {MS_I_VERSION, "iversion", "noiversion", true},
+    {MS_POSIXACL, "acl", "noacl", true},
+};
+
+/* The kernel's own words about a failure, "e MESSAGE" a line, before they are lost with the fd. */
+static void read_fscontext_log(int fs, char *buf, size_t size)
+{
+    size_t used = 0;
+    char line[512];
+    ssize_t len;
+
+    buf[0] = '\0';
+    for (int i = 0; i < 8 && (len = read(fs, line, sizeof line - 1)) > 0; i++) {
+        line[len] = '\0';
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] != 'e' || len < 3 || used + strlen(line) + 4 > size)
+            continue;
+        used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? "; " : "", line + 2);
+    }
+}
+
+static int fs_error(int fs, int errnum, const char *type, const char *what, struct err *err)
+{
+    char log[1024];
+
+    read_fscontext_log(fs, log, sizeof log);
+    if (log[0] != '\0')
+        return err_set(err, errnum, "%s: %s%s(%s)", type, what, what[0] ? " " : "", log);
+    if (what[0] != '\0')
+        return err_set(err, errnum, "%s: %s", type, what);
+    return err_set(err, errnum, "mount %s", type);
+}
+
+/*
+ * The next of the comma-separated parts of @text, which is cut there; NULL at the end. Quotes keep
+ * a comma (SELinux: context="a:b:c,d"), and so does a backslash (overlay's lowerdir).
+ */
+static char *next_part(char **text)
+{
+    char *start = *text;
+    bool quoted = false;
+    char *p;
+
+    if (start == NULL)
+        return NULL;
+    for (p = start; *p != '\0' && (quoted || *p != ','); p++) {
+        if (*p == '"')
+            quoted = !quoted;
+        else if (*p == '\\' && p[1] != '\0')
+            p++;
+    }
+    *text = *p == ',' ? p + 1 : NULL;
+    *p = '\0';
+    return start;
+}
+
+/* Drop the quotes around a value: mount(2)'s parser did so, fsconfig(2) takes values as they are.
+ */
+static char *unquote(char *value)
+{
+    size_t len = strlen(value);
+
+    if (len >= 2 && value[0] == '"' && value[len - 1] == '"') {
+        value[len - 1] = '\0';
+        return value + 1;
+    }
+    return value;
+}
+
+static int configure_data(int fs, const char *type, const char *option, struct err *err)
+{
+    _cleanup_free_ char *copy = strdup(option);
+    char *rest = copy, *key;
+
+    if (copy == NULL)
+        return err_set(err, ENOMEM, "%s", option);
+    while ((key = next_part(&rest)) != NULL) {
+        char *value = strchr(key, '=');
+        int result;
+
+        if (key[0] == '\0')
+            continue;
+        if (value != NULL) {
+            *value++ = '\0';
+            result = sys_fsconfig(fs, FSCONFIG_SET_STRING, key, unquote(value), 0);
+        } else {
+            result = sys_fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
+        }
+        if (result < 0)
+            return fs_error(fs, errno, type, option, err);
+    }
+    return 0;
+}
+
+static int configure_superblock(int fs, const char *type, const struct mount_options *o,
+                                struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sb_rows); i++) {
+        const struct sb_row *row = &sb_rows[i];
+        const char *word = o->sb_set & row->flag     ? row->set
+                           : o->sb_clear & row->flag ? row->clear
+                                                     : NULL;
+
+        if (word == NULL || (row->flag == MS_RDONLY && word == row->clear))
+            continue;
+        if (sys_fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0) < 0 && !row->optional)
+            return fs_error(fs, errno, type, word, err);
+    }
+    return 0;
+}
+
+/* fsconfig(2) takes at most 255 bytes of a string. */
+static bool fits_fsconfig(const char *source, const struct mount_options *o)
+{
+    if (source != NULL && strlen(source) > 255)
+        return false;
+    for (size_t i = 0; i < o->data_n; i++)
+        if (strlen(o->data[i]) > 255)
+            return false;
+    return true;
+}
+
+static int join_data(const struct mount_options *o, char *buf, size_t size, struct err *err)
+{
+    size_t used = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < o->data_n; i++) {
+        size_t len = strlen(o->data[i]);
+
+        if (used + len + 2 > size)
+            return err_set(err, E2BIG, "mount options");
+        if (used > 0)
+            buf[used++] = ',';
+        memcpy(buf + used, o->data[i], len + 1);
+        used += len;
+    }
+    return 0;
+}
+
+static int record_for_mount(const char *type, const char *source, const struct mount_options *o,
+                            struct mount_object *out, struct err *err)
+{
+    out->type = type;
+    out->source = source != NULL ? source : type;
+    out->flags = attr_to_ms(o->set | o->rec_set) | o->sb_set;
+    return join_data(o, out->data, sizeof out->data, err);
+}
+
+int mount_new(const char *type, const char *source, const struct mount_options *o,
+              struct mount_object *out, struct err *err)
+{
+    uint64_t attr = (o->set & ~o->rec_clear) | o->rec_set;
+
+    *out = (struct mount_object){.fd = -1};
+    if (o->rec_clear & MOUNT_ATTR__ATIME)
+        attr = (attr & ~(uint64_t)MOUNT_ATTR__ATIME) | (o->rec_set & MOUNT_ATTR__ATIME);
+    if (!fits_fsconfig(source, o))
+        return record_for_mount(type, source, o, out, err);
+
+    _cleanup_close_ int fs = sys_fsopen(type, FSOPEN_CLOEXEC);
+    if (fs < 0) {
+        if (call_is_missing(errno))
+            return record_for_mount(type, source, o, out, err);
+        if (errno == ENODEV)
+            return err_set(err, ENODEV, "filesystem type %s is not known to the kernel", type);
+        return err_errno(err, "mount %s", type);
+    }
+    if (source != NULL && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+        return fs_error(fs, errno, type, source, err);
+    if (configure_superblock(fs, type, o, err) < 0)
+        return -1;
+    for (size_t i = 0; i < o->data_n; i++)
+        if (configure_data(fs, type, o->data[i], err) < 0)
+            return -1;
+    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return fs_error(fs, errno, type, "", err);
+    out->fd = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attr);
+    if (out->fd < 0)
+        return fs_error(fs, errno, type, "", err);
+    return 0;
+}
+
+int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct err *err)
+{
+    char data[4096];
+    uint64_t now;
+
+    if (join_data(o, data, sizeof data, err) < 0)
+        return -1;
+    if (current_attr(fd, &now) < 0)
+        return err_errno(err, "flags of a mount");
+    now = (now & ~o->clear) | o->set;
+    if (mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | attr_to_ms(now) | o->sb_set, data) < 0)
+        return err_errno(err, "remount");
+    return 0;
+}
+
+/* ---- attaching ------------------------------------------------------------------------------- */
+
+static int attach_by_mount(struct mount_object *o, int target, int procfs, struct err *err)
+{
+    unsigned long flags =
+        o->plain ? MS_BIND | (o->recursive ? (unsigned long)MS_REC : 0) : o->flags;
+    int covering;
+
+    if (mount_on_fd(procfs, o->plain ? o->fd : -1, o->source, target, o->type, flags,
+                    o->plain ? NULL : o->data) < 0)
+        return err_errno(err, "mount%s%s", o->type ? " " : "", o->type ? o->type : "");
+    covering = open_covering(procfs, target, o->plain ? o->fd : -1, err);
+    if (covering < 0)
+        return -1;
+    fd_close(o->fd);
+    o->fd = covering;
+    o->plain = false;
+    return 0;
+}
+
+int mount_attach(struct mount_object *object, int target, int procfs, struct err *err)
+{
+    if (object->fd < 0 || object->plain)
+        return attach_by_mount(object, target, procfs, err);
+    if (sys_move_mount(object->fd, "", target, "",
+                       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        return err_errno(err, "attach mount");
+    return 0;
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * openat2(2) resolves a whole path in the kernel and is the normal way. It cannot always be had:
+ * the filter of an outer container may not know it (ENOSYS, EPERM), and any rename or mount on the
+ * machine makes a lookup of ".." fail with EAGAIN. The other way is a walk in user space, and
+ * creation of what is missing uses the same walk:
+ *
+ * - Each component is opened with O_PATH | O_NOFOLLOW relative to the directory before it, so the
+ *   kernel never sees more than one component and never follows a link.
+ * - A link is read through its own fd (what was opened is what is read) and its text is put before
+ *   the rest of the path; an absolute one starts again at the root. 40 of them are allowed, as in
+ * the kernel.
+ * - The directories passed are kept on a stack. ".." takes one off; it is never opened, so it
+ * cannot lead out of the root however directories are moved meanwhile, and at the root it stays.
+ * - The last component is opened twice when more than O_PATH is asked for: what is opened must be
+ *   what was looked at, otherwise it was exchanged and the component is looked up again.
+ */
+#include "base/path.h"
+
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/sys.h"
+#include "base/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define EAGAIN_ATTEMPTS 16
+#define RACES_MAX 256 /* lookups that a component which keeps changing gets */
+#define LINKS_MAX 40  /* MAXSYMLINKS of the kernel */
+#define DEPTH_MAX 1024
+#define PROC_ROOT_INO 1 /* of the kernel's proc_fs.h */
+#define PARENT_MODE 0755
+
+struct walk {
+    int fds[DEPTH_MAX]; /* fds[0] is the root and not ours */
+    size_t depth;       /* index of the directory where we are */
+    char rest[2 * PATH_MAX];
+    const char *at; /* what of .rest is still to be walked */
+    unsigned links, races;
+    bool create, made;
+    enum path_kind kind;
+    mode_t mode;
+};
+
+struct component {
+    char name[NAME_MAX + 1];
+    bool last;  /* nothing but slashes follows */
+    bool slash; /* and there are some */
+};
+
+/* ---- the walk ------------------------------------------------------------------------------- */
+
+static int walk_fail(int errnum)
+{
+    errno = errnum;
+    return -1;
+}
+
+static int walk_top(const struct walk *w)
+{
+    return w->fds[w->depth];
+}
+
+static void walk_pop_to(struct walk *w, size_t depth)
+{
+    while (w->depth > depth)
+        fd_close(w->fds[w->depth--]);
+}
+
+static int walk_start(struct walk *w, int root, const char *path, size_t len)
+{
+    if (!len)
+        return walk_fail(ENOENT);
+    if (len >= PATH_MAX)
+        return walk_fail(ENAMETOOLONG);
+    memcpy(w->rest, path, len);
+    w->rest[len] = '\0';
+    w->at = w->rest;
+    w->fds[0] = root;
+    w->depth = 0;
+    w->links = w->races = 0;
+    w->create = w->made = false;
+    return 0;
+}
+
+/* Take the next component off; returns 1, 0 at the end of the path, -1 when it is too long. */
+static int walk_next(struct walk *w, struct component *c)
+{
+    size_t len;
+
+    w->at += strspn(w->at, "/");
+    if (!*w->at)
+        return 0;
+    len = strcspn(w->at, "/");
+    if (len > NAME_MAX)
+        return walk_fail(ENAMETOOLONG);
+    memcpy(c->name, w->at, len);
+    c->name[len] = '\0';
+    w->at += len;
+    c->slash = *w->at == '/';
+    c->last = w->at[strspn(w->at, "/")] == '\0';
+    return 1;
+}
+
+/* Make the component, which was not there a moment ago. The umask of whoever called the runtime
+ * must not decide who can use a mount point. */
+static int walk_create(struct walk *w, const struct component *c)
+{
+    mode_t mode = c->last ? w->mode : PARENT_MODE, mask = umask(0);
+    int ret;
+
+    if (c->last && !c->slash && w->kind == PATH_FILE) {
+        ret = openat(walk_top(w), c->name,
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
+        fd_close(ret);
+    } else {
+        ret = mkdirat(walk_top(w), c->name, mode);
+    }
+    umask(mask);
+    if (ret < 0)
+        return -1;
+    if (c->last)
+        w->made = true;
+    return 0;
+}
+
+/* Open the component as it is, creating it if that is wanted. */
+static int walk_lookup(struct walk *w, const struct component *c, struct stat *st)
+{
+    for (; w->races < RACES_MAX; w->races++) {
+        int fd = openat(walk_top(w), c->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd >= 0)
+            return fstat(fd, st) < 0 ? fd_close(fd) : fd;
+        if (errno != ENOENT || !w->create)
+            return -1;
+        if (walk_create(w, c) < 0 && errno != EEXIST)
+            return -1;
+    }
+    return walk_fail(EAGAIN);
+}
+
+/* Links in procfs lead anywhere, whatever their text says; only those directly in its root (self,
+ * thread-self, mounts, net) are plain text. */
+static bool walk_is_magic(const struct walk *w, int link)
+{
+    struct statfs fs;
+    struct stat st;
+
+    if (fstatfs(link, &fs) < 0)
+        return true;
+    if (fs.f_type != PROC_SUPER_MAGIC)
+        return false;
+    return fstat(walk_top(w), &st) < 0 || st.st_ino != PROC_ROOT_INO;
+}
+
+static int walk_expand(struct walk *w, int link)
+{
+    size_t len = strlen(w->at);
+    char text[PATH_MAX];
+    ssize_t n;
+
+    if (++w->links > LINKS_MAX || walk_is_magic(w, link))
+        return walk_fail(ELOOP);
+    n = readlinkat(link, "", text, sizeof text);
+    if (n < 0)
+        return -1;
+    if (n == 0)
+        return walk_fail(ENOENT);
+    if ((size_t)n == sizeof text || (size_t)n + len >= sizeof w->rest)
+        return walk_fail(ENAMETOOLONG);
+    memmove(w->rest + n, w->at, len + 1);
+    memcpy(w->rest, text, (size_t)n);
+    w->at = w->rest;
+    if (text[0] == '/')
+        walk_pop_to(w, 0);
+    return 0;
+}
+
+static int walk_push(struct walk *w, int fd, const struct stat *st)
+{
+    if (!S_ISDIR(st->st_mode)) {
+        fd_close(fd);
+        return walk_fail(ENOTDIR);
+    }
+    if (w->depth + 1 == DEPTH_MAX) {
+        fd_close(fd);
+        return walk_fail(ENAMETOOLONG);
+    }
+    w->fds[++w->depth] = fd;
+    return 0;
+}
+
+/* Open for real what @fd, the last component, stands for. Sets *raced when it is not there any
+ * more. */
+static int walk_finish(const struct walk *w, const char *name, int fd, const struct stat *seen,
+                       int flags, bool *raced)
+{
+    _cleanup_close_ int path = fd;
+    _cleanup_close_ int real = -1;
+    struct stat st;
+
+    if ((flags & O_DIRECTORY) && !S_ISDIR(seen->st_mode))
+        return walk_fail(ENOTDIR);
+    if (flags & O_PATH)
+        return util_take_fd(path);
+    if (S_ISLNK(seen->st_mode))
+        return walk_fail(ELOOP);
+    real = openat(walk_top(w), name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    if (real < 0) {
+        *raced = errno == ELOOP || errno == ENOENT || errno == ENOTDIR;
+        return -1;
+    }
+    if (fstat(real, &st) < 0)
+        return -1;
+    if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino) {
+        *raced = true;
+        return -1;
+    }
+    return util_take_fd(real);
+}
+
+static int walk_steps(struct walk *w, int flags)
+{
+    for (;;) {
+        const char *again = w->at;
+        bool raced = false;
+        struct component c;
+        struct stat st;
+        int fd, ret;
+
+        ret = walk_next(w, &c);
+        if (ret < 0)
+            return -1;
+        if (ret == 0) /* the path ended in "/", "." or ".." */
+            return openat(walk_top(w), ".", flags | O_NOFOLLOW | O_CLOEXEC);
+        if (strcmp(c.name, ".") == 0)
+            continue;
+        if (strcmp(c.name, "..") == 0) {
+            walk_pop_to(w, w->depth ? w->depth - 1 : 0);
+            continue;
+        }
+        fd = walk_lookup(w, &c, &st);
+        if (fd < 0)
+            return -1;
+        if (S_ISLNK(st.st_mode) && (!c.last || c.slash || !(flags & O_NOFOLLOW))) {
+            ret = walk_expand(w, fd);
+            fd_close(fd);
+            if (ret < 0)
+                return -1;
+            continue;
+        }
+        if (!c.last || c.slash) {
+            if (walk_push(w, fd, &st) < 0)
+                return -1;
+            continue;
+        }
+        fd = walk_finish(w, c.name, fd, &st, flags, &raced);
+        if (!raced)
+            return fd;
+        if (++w->races >= RACES_MAX)
+            return walk_fail(EAGAIN);
+        w->at = again;
+    }
+}
+
+static int walk_run(struct walk *w, int flags)
+{
+    int fd = walk_steps(w, flags);
+
+    walk_pop_to(w, 0);
+    return fd;
+}
+
+static int walk_open(int root, const char *path, int flags)
+{
+    struct walk w;
+
+    if (walk_start(&w, root, path, strlen(path)) < 0)
+        return -1;
+    return walk_run(&w, flags);
+}
+
+/* ---- openat2 -------------------------------------------------------------------------------- */
+
+/* Returns the fd, or -1; *walk tells that it is no answer and the walk has to find one. */
+static int path_openat2(int dir, const char *path, int flags, uint64_t resolve, bool *walk)
+{
+    /* O_PATH allows few other flags, and openat2 is strict about it. */
+    struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY),
+                           .resolve = resolve};
+    static bool missing;
+    int fd = -1;
+
+    *walk = true;
+    if (missing)
+        return -1;
+    /* Any rename or mount on the machine, not only one below the root, makes a lookup of ".." fail
+     * with EAGAIN; it is an invitation to try again, and busy hosts take a few turns. */
+    for (int attempt = 0; attempt < EAGAIN_ATTEMPTS; attempt++) {
+        fd = sys_openat2(dir, path, &how, sizeof how);
+        if (fd >= 0 || errno != EAGAIN)
+            break;
+    }
+    if (fd < 0 && errno == ENOSYS)
+        missing = true;
+    /* EPERM may also be the file's own answer; the walk then gets the same. */
+    *walk = fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN);
+    return fd;
+}
+
+static int path_resolve(int root, const char *path, int flags)
+{
+    bool walk;
+    int fd;
+
+    if (flags & O_CREAT)
+        return walk_fail(EINVAL);
+    fd = path_openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, &walk);
+    return walk ? walk_open(root, path, flags) : fd;
+}
+
+int path_open_in_root(int root, const char *path, int flags, struct err *err)
+{
+    int fd = path_resolve(root, path, flags);
+
+    return fd < 0 ? err_errno(err, "open %s in the rootfs", path) : fd;
+}
+
+int path_walk_in_root(int root, const char *path, int flags, struct err *err)
+{
+    int fd = flags & O_CREAT ? walk_fail(EINVAL) : walk_open(root, path, flags);
+
+    return fd < 0 ? err_errno(err, "open %s in the rootfs", path) : fd;
+}
+
+/* ---- creating ------------------------------------------------------------------------------- */
+
+int path_make_in_root(int root, const char *path, enum path_kind kind, mode_t mode, bool *made,
+                      struct err *err)
+{
+    size_t len = strlen(path);
+    struct walk w;
+    int fd;
+
+    if (made)
+        *made = false;
+    fd = path_resolve(root, path, O_PATH);
+    if (fd >= 0)
+        return fd;
+    /* "/etc/hosts/" as the target of a file means /etc/hosts. */
+    while (kind == PATH_FILE && len > 1 && path[len - 1] == '/')
+        len--;
+    if ((errno != ENOENT && !(errno == ENOTDIR && path[len])) ||
+        walk_start(&w, root, path, len) < 0)
+        return err_errno(err, "open %s in the rootfs", path);
+    w.create = true;
+    w.kind = kind;
+    w.mode = mode;
+    fd = walk_run(&w, O_PATH);
+    if (fd < 0)
+        return err_errno(err, "create %s in the rootfs", path);
+    if (made)
+        *made = w.made;
+    return fd;
+}
+
+int path_make_parent_in_root(int root, const char *path, const char **name, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    struct walk w;
+    int fd;
+
+    *name = slash ? slash + 1 : path;
+    if (!**name || strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0 || strlen(*name) > NAME_MAX)
+        return err_set(err, strlen(*name) > NAME_MAX ? ENAMETOOLONG : EINVAL,
+                       "create %s in the rootfs", path);
+    if (*name == path)
+        fd = walk_start(&w, root, ".", 1);
+    else
+        fd = walk_start(&w, root, path, (size_t)(*name - path));
+    if (fd == 0) {
+        w.create = true;
+        w.kind = PATH_DIR;
+        w.mode = PARENT_MODE;
+        fd = walk_run(&w, O_PATH | O_DIRECTORY);
+    }
+    return fd < 0 ? err_errno(err, "create the directory of %s in the rootfs", path) : fd;
+}
+
+/* ---- kernel file systems -------------------------------------------------------------------- */
+
+/* What tells one mount from another: st_dev, and the mount's id where the kernel gives it (5.8). */
+struct place {
+    dev_t dev;
+    bool has_mount;
+    uint64_t mount;
+};
+
+static int place_of(int fd, struct place *p)
+{
+    struct statx stx;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -1;
+    *p = (struct place){.dev = st.st_dev};
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) == 0 && (stx.stx_mask & STATX_MNT_ID)) {
+        p->has_mount = true;
+        p->mount = stx.stx_mnt_id;
+    }
+    return 0;
+}
+
+static int place_check(int fd, const struct place *wanted)
+{
+    struct place p;
+
+    if (place_of(fd, &p) < 0)
+        return -1;
+    if (p.dev != wanted->dev || (p.has_mount && wanted->has_mount && p.mount != wanted->mount))
+        return walk_fail(EXDEV);
+    return 0;
+}
+
+static int beneath_walk(int dir, const char *path, int flags)
+{
+    _cleanup_close_ int at = -1;
+    struct component c = {.last = false};
+    struct place place;
+    struct walk w;
+
+    if (walk_start(&w, dir, path, strlen(path)) < 0 || place_of(dir, &place) < 0)
+        return -1;
+    while (!c.last && walk_next(&w, &c) > 0) {
+        struct stat st;
+        int parent = at < 0 ? dir : at;
+        int fd = openat(parent, c.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0)
+            return -1;
+        if (place_check(fd, &place) < 0 || fstat(fd, &st) < 0)
+            return fd_close(fd);
+        if (S_ISLNK(st.st_mode)) {
+            fd_close(fd);
+            return walk_fail(ELOOP);
+        }
+        if (c.last && !(flags & O_PATH)) {
+            fd_close(fd);
+            fd = openat(parent, c.name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+            if (fd < 0)
+                return -1;
+            if (place_check(fd, &place) < 0)
+                return fd_close(fd);
+        }
+        fd_close(at);
+        at = fd;
+        if (((flags & O_DIRECTORY) || c.slash) && !S_ISDIR(st.st_mode))
+            return walk_fail(ENOTDIR);
+    }
+    if (!c.last)
+        return -1;
+    return util_take_fd(at);
+}
+
+/* Whether the path has a component "..": the callers' paths have none, so nothing has to be decided
+ * about what it would mean. */
+static bool path_has_dotdot(const char *path)
+{
+    for (const char *p = path; *p; p += strspn(p, "/")) {
+        size_t len = strcspn(p, "/");
+
+        if (len == 2 && p[0] == '.' && p[1] == '.')
+            return true;
+        p += len;
+    }
+    return false;
+}
+
+int path_open_beneath(int dir, const char *path, int flags, struct err *err)
+{
+    bool walk;
+    int fd;
+
+    if (path[0] == '/' || path_has_dotdot(path))
+        return err_set(err, EXDEV, "open %s", path);
+    if (flags & O_CREAT)
+        return err_set(err, EINVAL, "open %s", path);
+    fd = path_openat2(
+        dir, path, flags,
+        RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS, &walk);
+    if (walk)
+        fd = beneath_walk(dir, path, flags);
+    return fd < 0 ? err_errno(err, "open %s", path) : fd;
+}
+
+int path_reopen(int procfs, int fd, int flags, struct err *err)
+{
+    _cleanup_close_ int list = -1, again = -1;
+    char self[24], path[sizeof self + 4], name[16];
+    struct stat before, after;
+    ssize_t n;
+
+    /* self is a link, which path_open_beneath() refuses; its text is only a number. */
+    n = readlinkat(procfs, "self", self, sizeof self - 1);
+    if (n <= 0)
+        return err_errno(err, "read link self of procfs");
+    self[n] = '\0';
+    snprintf(path, sizeof path, "%s/fd", self);
+    snprintf(name, sizeof name, "%d", fd);
+    list = path_open_beneath(procfs, path, O_PATH | O_DIRECTORY, err);
+    if (list < 0)
+        return -1;
+    again = openat(list, name, flags | O_CLOEXEC | O_NOCTTY);
+    if (again < 0)
+        return err_errno(err, "reopen a file");
+    /* Something mounted on the link itself would show here. */
+    if (fstat(fd, &before) < 0 || fstat(again, &after) < 0)
+        return err_errno(err, "reopen a file");
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
+        return err_set(err, ESTALE, "reopen a file");
+    return util_take_fd(again);
+}

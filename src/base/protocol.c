@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A packet is one enum protocol_type, then the payload; the kernel keeps packet borders
+ * (SOCK_SEQPACKET), so there is no length and no framing to get wrong. Everything is sent with one
+ * sendmsg(2), which is also what init may still use under a seccomp filter.
+ */
+#include "base/protocol.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct packet {
+    uint32_t type;
+    char payload[PROTOCOL_MAX_PAYLOAD];
+};
+
+int protocol_send(int sock, enum protocol_type type, const void *data, size_t len, const int *fds,
+                  size_t n, struct err *err)
+{
+    uint32_t head = type;
+    struct iovec iov[2] = {{&head, sizeof head}, {(void *)data, len}};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int) * PROTOCOL_MAX_FDS)];
+    } control = {0};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = len ? 2 : 1};
+
+    if (len > PROTOCOL_MAX_PAYLOAD || n > PROTOCOL_MAX_FDS)
+        return err_set(err, EMSGSIZE, "message %u to the other side", head);
+    if (n) {
+        struct cmsghdr *c;
+
+        msg.msg_control = control.space;
+        msg.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+        c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+        memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
+    }
+    while (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR)
+            return err_errno(err, "talk to the other side (message %u)", head);
+    }
+    return 0;
+}
+
+int protocol_receive(int sock, struct protocol_message *m, struct err *err)
+{
+    uint32_t head = 0;
+    struct iovec iov[2] = {{&head, sizeof head}, {&m->u, sizeof m->u}};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int) * PROTOCOL_MAX_FDS)];
+    } control;
+    struct msghdr msg = {
+        .msg_iov = iov,
+        .msg_iovlen = 2,
+        .msg_control = control.space,
+        .msg_controllen = sizeof control.space,
+    };
+    ssize_t got;
+
+    m->len = m->n_fds = 0;
+    /* A peer that closes with something unread makes the next call fail once with ECONNRESET,
+     * before what it had sent itself (its error, most likely) is delivered. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        do {
+            got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+        } while (got < 0 && errno == EINTR);
+        if (got >= 0 || errno != ECONNRESET)
+            break;
+    }
+    if (got < 0 && errno == ECONNRESET)
+        return 0;
+    if (got < 0)
+        return err_errno(err, "hear from the other side");
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            m->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(m->fds, CMSG_DATA(c), m->n_fds * sizeof(int));
+        }
+    }
+    if (got == 0)
+        return 0;
+    if ((size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+        protocol_message_clear(m);
+        return err_set(err, EBADMSG, "message from the other side");
+    }
+    m->type = head;
+    m->len = (size_t)got - sizeof head;
+    /* Texts are shorter than the buffer (protocol_send_err, init_warn); make sure of their end. */
+    if (m->len < sizeof m->u)
+        memset((char *)&m->u + m->len, 0, m->len + 1 < sizeof m->u ? 1 : 0);
+    m->u.text[sizeof m->u.text - 1] = '\0';
+    return 1;
+}
+
+void protocol_message_clear(struct protocol_message *m)
+{
+    for (size_t i = 0; i < m->n_fds; i++)
+        fd_close(m->fds[i]);
+    m->n_fds = 0;
+}
+
+/* The wire form of an error: fixed head, then hint and text, each with its NUL. */
+struct wire_err {
+    int32_t errnum, status;
+    char stage[32];
+    char object[192];
+    char texts[]; /* hint NUL text NUL */
+};
+
+int protocol_send_err(int sock, const struct err *e)
+{
+    struct err ignored;
+    char buf[sizeof(struct wire_err) + sizeof e->hint + sizeof e->text];
+    struct wire_err *w = (struct wire_err *)buf;
+    size_t hint = strnlen(e->hint, sizeof e->hint - 1), text = strnlen(e->text, sizeof e->text - 1);
+
+    w->errnum = e->errnum;
+    w->status = e->status;
+    memcpy(w->stage, e->stage, sizeof w->stage);
+    memcpy(w->object, e->object, sizeof w->object);
+    memcpy(w->texts, e->hint, hint);
+    w->texts[hint] = '\0';
+    memcpy(w->texts + hint + 1, e->text, text);
+    w->texts[hint + 1 + text] = '\0';
+    return protocol_send(sock, PROTOCOL_ERROR, buf, sizeof *w + hint + text + 2, NULL, 0, &ignored);
+}
+
+static int take_err(const struct protocol_message *m, struct err *err)
+{
+    const struct wire_err *w = (const struct wire_err *)m->u.text;
+    const char *end = m->u.text + m->len;
+    const char *text;
+
+    if (m->len < sizeof *w + 2 || end[-1] != '\0')
+        return err_set(err, EBADMSG, "error from the other side");
+    err->errnum = w->errnum;
+    err->status = w->status;
+    memcpy(err->stage, w->stage, sizeof err->stage);
+    err->stage[sizeof err->stage - 1] = '\0';
+    memcpy(err->object, w->object, sizeof err->object);
+    err->object[sizeof err->object - 1] = '\0';
+    strncpy(err->hint, w->texts, sizeof err->hint - 1);
+    err->hint[sizeof err->hint - 1] = '\0';
+    text = w->texts + strlen(w->texts) + 1;
+    if (text >= end)
+        text = "";
+    strncpy(err->text, text, sizeof err->text - 1);
+    err->text[sizeof err->text - 1] = '\0';
+    return -1;
+}
+
+int protocol_expect(int sock, enum protocol_type type, struct protocol_message *m, struct err *err)
+{
+    for (;;) {
+        int got = protocol_receive(sock, m, err);
+
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            return err_set(err, EPIPE, "the other side ended unexpectedly");
+        if (m->type == type)
+            return 0;
+        if (m->type == PROTOCOL_WARNING) {
+            log_warning("%s", m->u.text);
+            protocol_message_clear(m);
+            continue;
+        }
+        protocol_message_clear(m);
+        if (m->type == PROTOCOL_ERROR)
+            return take_err(m, err);
+        return err_set(err, EPROTO, "message %u came where %u was expected", m->type, type);
+    }
+}

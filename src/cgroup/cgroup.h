@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cgroups as the host side sees them: where a container's cgroup is in each hierarchy, making it,
+ * entering it, its limits, its processes, removing it. v1, hybrid (v1 and v2 mounted together) and
+ * pure v2 behind one interface; what was chosen at create is in the record, so that later commands
+ * need no option.
+ *
+ * Every cgroup file is opened below a directory fd that statfs(2) says is a cgroup: an ordinary
+ * directory under the tmpfs at /sys/fs/cgroup is not one.
+ */
+#ifndef CGROUP_CGROUP_H
+#define CGROUP_CGROUP_H
+
+#include "base/err.h"
+#include "libocispec/ocispec.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum cgroup_driver { CGROUP_UNSET, CGROUP_CGROUPFS, CGROUP_SYSTEMD, CGROUP_DISABLED };
+
+/* One hierarchy of the machine and the container's place in it. Kept in the record (state.json). */
+struct cgroup_place {
+    const char *controllers; /* "memory", "cpu,cpuacct", "name=systemd"; "" for v2 */
+    const char *mount;       /* where it is mounted: /sys/fs/cgroup/memory */
+    const char *path;        /* the container's cgroup below it: "/podman/abc" */
+    bool created;            /* made by us: removed by delete */
+    bool v2;
+    int dir; /* not stored: its open directory as fd + 1, 0 when there is none; see cgroup_release()
+              */
+};
+
+struct cgroup_record {
+    enum cgroup_driver driver;
+    struct cgroup_place *places;
+    size_t places_n;
+};
+
+/* Tables for the record, so that the store writes it with the same rows. */
+extern const struct oci_table cgroup_record_table; /* struct cgroup_record */
+extern const struct oci_names cgroup_driver_names; /* cgroupfs, systemd, disabled */
+
+/**
+ * cgroup_layout - what the machine has: bits of enum cgroup_layout_bits, or -1
+ */
+enum cgroup_layout_bits { CGROUP_HAS_V1 = 1, CGROUP_HAS_V2 = 2 };
+int cgroup_layout(struct err *err);
+
+/**
+ * cgroup_check - refuse resources that cannot be carried out on this machine, before any side
+ * effect
+ * @resources: may be NULL
+ * The error text is "not supported yet: PATH" for those that are to come, the plain reason
+ * otherwise. With CGROUP_DISABLED limits are refused and a device list is ignored with a warning
+ * (engines write one always). A caller without privilege has no device list either: it cannot make
+ * devices anyway.
+ */
+int cgroup_check(const struct oci_resources *resources, enum cgroup_driver driver, struct err *err);
+
+/**
+ * cgroup_plan - decide the places: nothing is touched
+ * @path: linux.cgroupsPath; absolute: below the mounts, relative: below the caller's own cgroup,
+ * NULL or "": "/ID"; ".." and the root cgroup are refused
+ * @id:   container id
+ * @out:  filled from @arena; .created tells what does not exist now, so that the record may be
+ * stored before cgroup_prepare()
+ */
+int cgroup_plan(const char *path, const char *id, enum cgroup_driver driver,
+                struct oci_arena *arena, struct cgroup_record *out, struct err *err);
+
+/**
+ * cgroup_prepare - make the cgroups (sets .created for those that did not exist); refuses one that
+ * holds processes or is frozen
+ * On failure, what was made is removed again and .created is false everywhere. A caller without
+ * privilege goes on without the places that it may not write to: they leave the record.
+ */
+int cgroup_prepare(struct cgroup_record *record, struct err *err);
+
+/** cgroup_v2_fd - directory fd of the place on v2 for CLONE_INTO_CGROUP, or -1 if there is none. A
+ * new one: the caller closes it. */
+int cgroup_v2_fd(const struct cgroup_record *record);
+
+/**
+ * cgroup_enter - move @pid into all places
+ * @except_v2: it is there already (CLONE_INTO_CGROUP)
+ * Call cgroup_apply(CGROUP_EARLY) before it: while a device list is being written, between "deny
+ * all" and the entries that allow, a process inside could not make its devices.
+ */
+int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, struct err *err);
+
+/**
+ * cgroup_apply - write limits, for create and for update
+ * @resources: may be NULL; what is absent is not touched
+ * @phase: CGROUP_EARLY: what the set-up may run under (devices, cpu, cpuset, memory.swappiness …);
+ *         CGROUP_LATE: what could stop the set-up itself (memory limits, pids.max)
+ * `c *:* m` and `b *:* m` and the default devices are added to every device list.
+ */
+enum cgroup_phase { CGROUP_EARLY, CGROUP_LATE };
+int cgroup_apply(const struct cgroup_record *record, const struct oci_resources *resources,
+                 enum cgroup_phase phase, struct err *err);
+
+/**
+ * cgroup_processes - pids in the container's cgroup and below, as the caller sees them
+ * @pids: malloc'ed, @n of them, sorted, without duplicates; the caller frees
+ */
+int cgroup_processes(const struct cgroup_record *record, pid_t **pids, size_t *n, struct err *err);
+
+/**
+ * cgroup_signal_all - send @sig to every process in the container's cgroup and below
+ * SIGKILL: cgroup.kill on v2 (also the v2 half of hybrid), else freeze, signal, thaw. Never signals
+ * the caller or pid 1. Returns 0 also when nothing was there. An error if cgroups are disabled.
+ */
+int cgroup_signal_all(const struct cgroup_record *record, int sig, struct err *err);
+
+/** cgroup_frozen - 1: frozen, 0: not, -1: cannot be told */
+int cgroup_frozen(const struct cgroup_record *record);
+
+/** cgroup_freeze - freeze or thaw and wait until it is so (cgroup.events; v1: bounded back-off) */
+int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *err);
+
+/**
+ * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error
+ * Processes still inside are killed first when @kill. Waits for the kernel by events where there
+ * are any (cgroup.events), by one bounded back-off on v1.
+ */
+int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err);
+
+/**
+ * cgroup_oom_killed - whether the kernel has OOM-killed in it: 1, 0, -1 unknown
+ * @text: NULL, or filled with "limit 512 KiB, usage 508 KiB" as far as known
+ */
+int cgroup_oom_killed(const struct cgroup_record *record, char *text, size_t size);
+
+/** cgroup_release - close the directories that the record's places keep open. Optional: they are
+ * close-on-exec; a long-lived process calls it when it is through with the record. */
+void cgroup_release(const struct cgroup_record *record);
+
+/**
+ * cgroup_sub - the record of a cgroup below a container's (exec --cgroup)
+ * @sub: NULL or "": the container's own; "PATH", or runc's "CONTROLLER[,CONTROLLER]:PATH" for v1.
+ * ".." is refused. It must exist.
+ * @out: from @arena
+ */
+int cgroup_sub(const struct cgroup_record *record, const char *sub, struct oci_arena *arena,
+               struct cgroup_record *out, struct err *err);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Directories of cgroups, and the small files in them. A directory is trusted as a cgroup only
+ * after fstatfs(2) named the filesystem: /sys/fs/cgroup itself is a tmpfs on v1, in which anybody
+ * may have made a directory that looks like one. Below the verified mount nothing is followed and
+ * no other filesystem is entered; a verified directory is kept open in its place, so that making,
+ * entering and limiting cost one open of it.
+ *
+ * Names inside come from tables, never with a '/'. A cgroup that a container may write to can be
+ * nested deeper than PATH_MAX and wider than RLIMIT_NOFILE: trees are lists of paths, opened piece
+ * by piece, one descriptor at a time.
+ */
+#include "base/fd.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "cgroup/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Longest piece of a path handed to the kernel at once. */
+#define PIECE_MAX (PATH_MAX - NAME_MAX - 1)
+
+static bool is_cgroup(int fd, bool v2)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return false;
+    return fs.f_type == (v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
+}
+
+int cgroup_mount_open(const struct cgroup_place *place, struct err *err)
+{
+    _cleanup_close_ int fd = open(place->mount, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_errno(err, "cgroup mount %s", place->mount);
+    if (!is_cgroup(fd, place->v2))
+        return err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
+                       place->v2 ? "2" : "");
+    return util_take_fd(fd);
+}
+
+void cgroup_place_keep(struct cgroup_place *place, int fd)
+{
+    cgroup_place_close(place);
+    place->dir = fd + 1;
+}
+
+void cgroup_place_close(struct cgroup_place *place)
+{
+    if (place->dir > 0)
+        fd_close(place->dir - 1);
+    place->dir = 0;
+}
+
+int cgroup_place_dir(struct cgroup_place *place, struct err *err)
+{
+    _cleanup_close_ int fd = -1;
+    char path[PATH_MAX];
+
+    if (place->dir > 0)
+        return place->dir - 1;
+    /* The whole path at once: a cgroup filesystem has no links, and fstatfs says that this is one.
+     */
+    if ((size_t)snprintf(path, sizeof path, "%s%s", place->mount, place->path) >= sizeof path)
+        return err_set(err, ENAMETOOLONG, "cgroup %s", place->path);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "cgroup %s", path);
+    if (!is_cgroup(fd, place->v2))
+        return err_set(err, 0, "cgroup %s: not a cgroup%s filesystem", path, place->v2 ? "2" : "");
+    cgroup_place_keep(place, util_take_fd(fd));
+    return place->dir - 1;
+}
+
+int cgroup_open_below(int dir, const char *path)
+{
+    int at = dir;
+
+    for (;;) {
+        char piece[PIECE_MAX + 1];
+        size_t len = strlen(path);
+        int fd;
+
+        if (len > PIECE_MAX) {
+            for (len = PIECE_MAX; len > 0 && path[len] != '/';)
+                len--;
+        }
+        memcpy(piece, path, len);
+        piece[len] = '\0';
+        fd = openat(at, len ? piece : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (at != dir)
+            fd_close(at);
+        if (fd < 0)
+            return -1;
+        path += len;
+        if (*path == '\0')
+            return fd;
+        path++;
+        at = fd;
+    }
+}
+
+int cgroup_write_at(int dir, const char *name, const char *value)
+{
+    _cleanup_close_ int fd = -1;
+    size_t len = strlen(value);
+    ssize_t n;
+
+    if (strchr(name, '/')) {
+        errno = EINVAL;
+        return -1;
+    }
+    fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -1;
+    do {
+        n = write(fd, value, len);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0 && (size_t)n != len)
+        errno = EIO;
+    return n == (ssize_t)len ? 0 : -1;
+}
+
+int cgroup_read_at(int dir, const char *name, char *buf, size_t size)
+{
+    _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n;
+
+    if (fd < 0)
+        return -1;
+    do {
+        n = read(fd, buf, size - 1);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -1;
+    if (n > 0 && buf[n - 1] == '\n')
+        n--;
+    buf[n] = '\0';
+    return (int)n;
+}
+
+int64_t cgroup_read_number_at(int dir, const char *name, const char *key)
+{
+    char buf[4096], *end;
+    const char *p = buf;
+    size_t len = key ? strlen(key) : 0;
+    unsigned long long value;
+
+    if (cgroup_read_at(dir, name, buf, sizeof buf) < 0)
+        return -1;
+    while (key && (strncmp(p, key, len) != 0 || p[len] != ' ')) {
+        p = strchr(p, '\n');
+        if (!p)
+            return -1;
+        p++;
+    }
+    p += key ? len + 1 : 0;
+    errno = 0;
+    value = strtoull(p, &end, 10);
+    if (end == p || errno != 0 || *p == '-')
+        return -1;
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+static int tree_add(struct cgroup_tree *tree, const char *parent, const char *name)
+{
+    size_t len = strlen(parent) + strlen(name) + 2;
+    char *path;
+
+    if (tree->n == tree->room) {
+        size_t room = tree->room ? 2 * tree->room : 8;
+        char **paths = reallocarray(tree->paths, room, sizeof *paths);
+
+        if (!paths)
+            return -1;
+        tree->paths = paths;
+        tree->room = room;
+    }
+    path = malloc(len);
+    if (!path)
+        return -1;
+    snprintf(path, len, "%s%s%s", parent, *parent ? "/" : "", name);
+    tree->paths[tree->n++] = path;
+    return 0;
+}
+
+/* Add the sub-cgroups of @dir, which is called @path. @dir is closed. */
+static int tree_add_children(struct cgroup_tree *tree, int dir, const char *path)
+{
+    struct stat st;
+    struct dirent *e;
+    DIR *d;
+    int failed = 0, saved;
+
+    /* The kernel counts sub-directories in the link count: a leaf need not be read. */
+    if (fstat(dir, &st) == 0 && st.st_nlink == 2) {
+        fd_close(dir);
+        return 0;
+    }
+    d = fdopendir(dir);
+    if (!d)
+        return fd_close(dir);
+    while (!failed && (errno = 0, e = readdir(d))) {
+        if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            failed = tree_add(tree, path, e->d_name);
+    }
+    if (errno)
+        failed = -1;
+    saved = errno;
+    closedir(d);
+    errno = saved;
+    return failed;
+}
+
+int cgroup_tree_read(int dir, struct cgroup_tree *tree)
+{
+    *tree = (struct cgroup_tree){.paths = NULL};
+    if (tree_add(tree, "", "") < 0)
+        return -1;
+    for (size_t i = 0; i < tree->n; i++) {
+        int fd = cgroup_open_below(dir, tree->paths[i]);
+
+        /* Sub-cgroups come and go while their manager lives. */
+        if (fd < 0 && (errno == ENOENT || errno == ENODEV))
+            continue;
+        if (fd < 0 || tree_add_children(tree, fd, tree->paths[i]) < 0) {
+            int saved = errno;
+
+            cgroup_tree_clear(tree);
+            errno = saved;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void cgroup_tree_clear(struct cgroup_tree *tree)
+{
+    for (size_t i = 0; i < tree->n; i++)
+        free(tree->paths[i]);
+    free(tree->paths);
+    *tree = (struct cgroup_tree){.paths = NULL};
+}
+
+struct cgroup_place *cgroup_place_of(const struct cgroup_record *record, const char *controller)
+{
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        if (*controller ? !p->v2 && cgroup_has_controller(p->controllers, controller) : p->v2)
+            return p;
+    }
+    return NULL;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of this folder share; nothing outside includes it but the unit tests. */
+#ifndef CGROUP_INTERNAL_H
+#define CGROUP_INTERNAL_H
+
+#include "cgroup/cgroup.h"
+
+#include <stdint.h>
+
+/* ---- layout.c: the hierarchies of the machine ---- */
+
+struct cgroup_hierarchy {
+    const char
+        *controllers;  /* as /proc/self/cgroup spells them: "cpu,cpuacct", "name=systemd"; "" v2 */
+    const char *mount; /* mount point */
+    const char *root;  /* which cgroup of the hierarchy the mount shows at its top */
+    const char *own;   /* the caller's cgroup as a path below @mount: "/" or "/a/b" */
+    bool v2;
+};
+
+struct cgroup_machine {
+    struct cgroup_hierarchy *list; /* in the order of the mounts */
+    size_t n;
+};
+
+/**
+ * cgroup_machine_parse - hierarchies from the texts of /proc/self/mountinfo and /proc/self/cgroup
+ * A hierarchy that is mounted several times is taken where it is mounted below /sys/fs/cgroup, else
+ * where it comes first. Source: proc_pid_mountinfo(5), cgroups(7).
+ */
+int cgroup_machine_parse(const char *mountinfo, const char *cgroup, struct oci_arena *arena,
+                         struct cgroup_machine *out, struct err *err);
+
+/** cgroup_machine_get - the machine's hierarchies, read once a process; NULL with @err filled */
+const struct cgroup_machine *cgroup_machine_get(struct err *err);
+
+/** cgroup_has_controller - whether @word is one of the comma separated @controllers (NULL: none) */
+bool cgroup_has_controller(const char *controllers, const char *word);
+
+/** cgroup_unprivileged - whether the caller may lack rights on the machine's cgroups: not root, or
+ * in a user namespace */
+bool cgroup_unprivileged(void);
+
+/* ---- plan.c ---- */
+
+/** cgroup_path_normalise - "/a//./b/" -> "a/b" (no leading slash); ".." and an empty result are
+ * errors that name linux.cgroupsPath */
+const char *cgroup_path_normalise(const char *path, struct oci_arena *arena, struct err *err);
+
+/** cgroup_plan_on - cgroup_plan() for the cgroupfs driver on a given machine, without looking
+ * whether the cgroups exist: .created is false everywhere */
+int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const char *id,
+                   struct oci_arena *arena, struct cgroup_record *out, struct err *err);
+
+/* ---- dir.c: verified directories and the small files in them ---- */
+
+/**
+ * cgroup_mount_open - O_PATH fd of the place's mount, checked to be a cgroup filesystem of its
+ * version
+ */
+int cgroup_mount_open(const struct cgroup_place *place, struct err *err);
+
+/**
+ * cgroup_place_dir - fd of the place's directory, opened at the first call
+ * Stays owned by @place: cgroup_place_close(). -1: err->errnum is ENOENT if the cgroup is gone.
+ */
+int cgroup_place_dir(struct cgroup_place *place, struct err *err);
+void cgroup_place_keep(struct cgroup_place *place, int fd);
+void cgroup_place_close(struct cgroup_place *place);
+
+/** cgroup_open_below - directory @path below @dir ("" for @dir itself), of any length; errno on -1
+ */
+int cgroup_open_below(int dir, const char *path);
+
+/** cgroup_write_at - one write(2) of @value to file @name (no '/') in @dir; errno on -1 */
+int cgroup_write_at(int dir, const char *name, const char *value);
+
+/** cgroup_read_at - content of a small file, cut at @size - 1, without its last newline; length, or
+ * -1 with errno */
+int cgroup_read_at(int dir, const char *name, char *buf, size_t size);
+
+/** cgroup_read_number_at - a file that holds one number, or the number after @key in a flat keyed
+ * file
+ * (@key NULL: the whole file); -1 if there is none */
+int64_t cgroup_read_number_at(int dir, const char *name, const char *key);
+
+/** Paths of a cgroup and all below it, relative to it; parents come before their children. */
+struct cgroup_tree {
+    char **paths; /* paths[0] is "" */
+    size_t n, room;
+};
+int cgroup_tree_read(int dir, struct cgroup_tree *tree); /* errno on -1 */
+void cgroup_tree_clear(struct cgroup_tree *tree);
+
+/** cgroup_place_of - the place that has @controller ("" for v2), or NULL */
+struct cgroup_place *cgroup_place_of(const struct cgroup_record *record, const char *controller);
+
+/* ---- convert.c, devices_v1.c: linux.resources as a list of writes ---- */
+
+enum cgroup_write_flags {
+    CGROUP_AGAIN = 1 << 0, /* EINVAL: try again after the following writes (an update in which this
+                              value and another bound each other) */
+    CGROUP_OPTIONAL = 1 << 1, /* a missing file or hierarchy is no error */
+    CGROUP_MAY_FAIL = 1 << 2, /* any failure is a warning */
+    CGROUP_ADDED = 1 << 3, /* ours, not asked for: refused by the parent's rules (EPERM) is fine */
+};
+
+struct cgroup_write {
+    const char *member;     /* below linux.resources: "memory.limit", "devices[2]" */
+    const char *controller; /* "memory" */
+    const char *file;       /* "memory.limit_in_bytes" */
+    const char *value;
+    enum cgroup_phase phase;
+    unsigned flags;
+};
+
+struct cgroup_writes {
+    struct cgroup_write *list;
+    size_t n, room;
+};
+
+/** cgroup_convert_v1 - what to write, in order, for v1. Pure. @resources may be NULL: nothing. */
+int cgroup_convert_v1(const struct oci_resources *resources, struct oci_arena *arena,
+                      struct cgroup_writes *out, struct err *err);
+
+/** cgroup_convert_devices_v1 - the device part; appends to @out */
+int cgroup_convert_devices_v1(const struct oci_resources *resources, struct oci_arena *arena,
+                              struct cgroup_writes *out, struct err *err);
+
+/** cgroup_writes_add - append; @value in @arena or static; -1 when memory is exhausted */
+int cgroup_writes_add(struct cgroup_writes *out, struct oci_arena *arena,
+                      const struct cgroup_write *row, struct err *err);
+
+/** cgroup_unsupported - "blockIO" … : the first member that this version cannot carry out anywhere,
+ * or NULL */
+const char *cgroup_unsupported(const struct oci_resources *resources);
+
+/** cgroup_check_on - cgroup_check() against a given machine */
+int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resources *resources,
+                    enum cgroup_driver driver, struct err *err);
+
+/* ---- v1.c ---- */
+
+/* The one timed wait of the cgroup code: v1 tells nobody when a cgroup is empty or frozen. */
+struct cgroup_backoff {
+    int64_t deadline; /* CLOCK_MONOTONIC, milliseconds */
+    int pause;
+};
+void cgroup_backoff_start(struct cgroup_backoff *b, int milliseconds);
+bool cgroup_backoff_wait(struct cgroup_backoff *b); /* false: the time is over */
+int64_t cgroup_now(void);                           /* CLOCK_MONOTONIC in milliseconds */
+
+/** cgroup_v1_cpuset_fill - give every level down to the place its parent's cpus and mems if it has
+ * none: no process can enter a cpuset that is empty */
+int cgroup_v1_cpuset_fill(const struct cgroup_place *place, int mount, struct err *err);
+
+/** cgroup_v1_frozen - 1, 0, or -1 if it cannot be told */
+int cgroup_v1_frozen(int dir);
+int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err);
+
+/** cgroup_v1_thaw_all - thaw the place and all below, so that what was killed there can die */
+void cgroup_v1_thaw_all(struct cgroup_place *place);
+
+/** cgroup_v1_write_failed - the error for a write that failed with @errnum, with what v1 knows of
+ * it */
+int cgroup_v1_write_failed(const struct cgroup_place *place, int dir,
+                           const struct cgroup_write *row, int errnum, struct err *err);
+
+/* ---- v2.c ---- */
+
+/**
+ * cgroup_v2_wait - wait until @key of cgroup.events has @value
+ * Returns 0 (also when the cgroup is gone), or -1 with errno (ETIMEDOUT).
+ */
+int cgroup_v2_wait(int dir, const char *key, int64_t value, int milliseconds);
+int cgroup_v2_frozen(int dir);
+int cgroup_v2_freeze(struct cgroup_place *place, bool freeze, struct err *err);
+
+/* ---- processes.c ---- */
+
+/** cgroup_place_processes - as cgroup_processes(), of one place */
+int cgroup_place_processes(struct cgroup_place *place, pid_t **pids, size_t *n, struct err *err);
+
+/** cgroup_process_place - the place that is asked for processes, or NULL: v2, else freezer, pids, …
+ * @made: only one that we made */
+struct cgroup_place *cgroup_process_place(const struct cgroup_record *record, bool made);
+
+/** cgroup_signal_place - cgroup_signal_all() by way of one place */
+int cgroup_signal_place(const struct cgroup_record *record, struct cgroup_place *place, int sig,
+                        struct err *err);
+
+/** cgroup_not_empty - the error "cgroup PATH is not empty: N process(es)", with the first as a hint
+ */
+int cgroup_not_empty(const struct cgroup_place *place, const pid_t *pids, size_t n,
+                     struct err *err);
+
+/* ---- remove.c ---- */
+
+/** cgroup_place_remove - remove the place's cgroup, sub-cgroups first; gone is no error */
+int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err *err);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Making the container's cgroups, one hierarchy after the other, and putting processes into them. A
+ * cgroup that is there already is used if it is empty and not frozen. Nothing is changed in parents
+ * but that empty cpusets on the way are filled.
+ */
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/util.h"
+#include "cgroup/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How often a parent may vanish between being made and being used. */
+#define MAKE_ATTEMPTS 8
+
+/* Make the missing parents of @path. */
+static int make_parents(int mount, const char *path)
+{
+    char parent[PATH_MAX];
+
+    for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+        size_t len = (size_t)(p - path);
+
+        if (len >= sizeof parent) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        memcpy(parent, path, len);
+        parent[len] = '\0';
+        if (mkdirat(mount, parent, 0755) < 0 && errno != EEXIST)
+            return -1;
+    }
+    return 0;
+}
+
+/* 1: made, 0: it was there, -1 with errno. */
+static int make_cgroup(int mount, const char *path)
+{
+    for (int attempt = 0; attempt < MAKE_ATTEMPTS; attempt++) {
+        if (mkdirat(mount, path, 0755) == 0)
+            return 1;
+        if (errno == EEXIST)
+            return 0;
+        if (errno != ENOENT || (make_parents(mount, path) < 0 && errno != ENOENT))
+            return -1;
+    }
+    errno = ENOENT;
+    return -1;
+}
+
+static int make_failed(const struct cgroup_place *place, int errnum, struct err *err)
+{
+    err_set(err, errnum, "make cgroup %s%s", place->mount, place->path);
+    if (errnum == EROFS || errnum == EACCES || errnum == EPERM)
+        err_hint(err, "--cgroup-manager disabled runs without cgroups");
+    else if (errnum == EAGAIN)
+        err_hint(err, "cgroup.max.descendants or cgroup.max.depth of a parent is reached");
+    return -1;
+}
+
+/* Processes in an existing cgroup, or frozen here or above: a process that enters would stand
+ * still. */
+static int check_usable(struct cgroup_place *place, bool made, struct err *err)
+{
+    _cleanup_free_ pid_t *pids = NULL;
+    bool freezer = cgroup_has_controller(place->controllers, "freezer");
+    int frozen = 0;
+    size_t n = 0;
+
+    if (!made && cgroup_place_processes(place, &pids, &n, err) < 0)
+        return -1;
+    if (n > 0)
+        return cgroup_not_empty(place, pids, n, err);
+    /* A new child of the root is not frozen: the root cannot be. */
+    if (made && !strchr(place->path + 1, '/'))
+        return 0;
+    if (place->v2)
+        frozen = cgroup_v2_frozen(place->dir - 1);
+    else if (freezer)
+        frozen = cgroup_v1_frozen(place->dir - 1);
+    if (frozen <= 0)
+        return 0;
+    err_set(err, 0, "cgroup %s is frozen", place->path);
+    return err_hint(err, "it or a cgroup above it was paused in %s", place->mount);
+}
+
+/* Returns 0, -1, or 1 for a place that this caller has no right to make. */
+static int prepare_place(struct cgroup_place *place, struct err *err)
+{
+    _cleanup_close_ int mount = cgroup_mount_open(place, err);
+    int made, fd;
+
+    place->created = false;
+    if (mount < 0)
+        return -1;
+    made = make_cgroup(mount, place->path + 1);
+    if (made < 0) {
+        int errnum = errno;
+
+        if ((errnum == EACCES || errnum == EPERM || errnum == EROFS) && cgroup_unprivileged())
+            return 1;
+        return make_failed(place, errnum, err);
+    }
+    place->created = made;
+    fd = path_open_beneath(mount, place->path + 1, O_RDONLY | O_DIRECTORY, err);
+    if (fd < 0)
+        return err_context(err, "cgroup mount %s", place->mount);
+    cgroup_place_keep(place, fd);
+    if (!place->v2 && cgroup_has_controller(place->controllers, "cpuset") &&
+        cgroup_v1_cpuset_fill(place, mount, err) < 0)
+        return -1;
+    return check_usable(place, made, err);
+}
+
+/* Places 0..n-1 were handled: remove what was made; the others were not touched. */
+static void rollback(struct cgroup_record *record, size_t n)
+{
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        if (i < n && p->created && cgroup_place_remove(p, 0, &ignored) < 0)
+            log_debug("%s", ignored.text);
+        p->created = false;
+        cgroup_place_close(p);
+    }
+}
+
+int cgroup_prepare(struct cgroup_record *record, struct err *err)
+{
+    for (size_t i = 0; i < record->places_n;) {
+        struct cgroup_place *p = &record->places[i];
+        int r = prepare_place(p, err);
+
+        if (r < 0) {
+            rollback(record, i + 1);
+            return -1;
+        }
+        if (r == 0) {
+            i++;
+            continue;
+        }
+        log_debug("cgroup %s%s: no permission, goes without", p->mount, p->path);
+        cgroup_place_close(p);
+        record->places_n--;
+        memmove(p, p + 1, (record->places_n - i) * sizeof *p);
+    }
+    return 0;
+}
+
+int cgroup_v2_fd(const struct cgroup_record *record)
+{
+    struct cgroup_place *p = cgroup_place_of(record, "");
+    struct err ignored = ERR_INIT;
+
+    if (!p || cgroup_place_dir(p, &ignored) < 0)
+        return -1;
+    return fcntl(p->dir - 1, F_DUPFD_CLOEXEC, 3);
+}
+
+static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum, struct err *err)
+{
+    err_set(err, errnum, "move process %d into cgroup %s%s", (int)pid, place->mount, place->path);
+    if (errnum == ENOSPC)
+        err_hint(err, "its cpuset.cpus or cpuset.mems is empty");
+    else if (errnum == EBUSY && place->v2)
+        err_hint(err,
+                 "it has controllers in cgroup.subtree_control: processes live in its children");
+    else if (errnum == EOPNOTSUPP && place->v2)
+        err_hint(err, "its cgroup.type is not a domain");
+    else if (errnum == EINVAL && cgroup_has_controller(place->controllers, "cpu"))
+        err_hint(err, "a process with a realtime scheduler needs cpu.rt_runtime_us there");
+    return -1;
+}
+
+int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, struct err *err)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%d", (int)pid);
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+        int dir;
+
+        if (p->v2 && except_v2)
+            continue;
+        dir = cgroup_place_dir(p, err);
+        if (dir < 0)
+            return -1;
+        if (cgroup_write_at(dir, "cgroup.procs", text) < 0)
+            return enter_failed(p, pid, errno, err);
+    }
+    return 0;
+}

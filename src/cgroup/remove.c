@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * Removing cgroups. The usual case is one rmdir(2) a hierarchy below its verified mount. EBUSY
+ * means sub-cgroups (made by a manager inside: removed, deepest first) or tasks that are on their
+ * way out: v2 tells by cgroup.events when they are gone, v1 has to be asked again.
+ *
+ * Only the container's own directory goes. Parents that were made on the way stay, as with every
+ * other runtime: engines put the next container there, and may have set limits on them.
+ */
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/util.h"
+#include "cgroup/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DYING_TIMEOUT 1000   /* milliseconds for what should be gone already */
+#define KILLED_TIMEOUT 30000 /* milliseconds for what was killed just now */
+
+/* Remove everything below @dir that can be removed. */
+static void remove_below(int dir)
+{
+    struct cgroup_tree tree;
+
+    if (cgroup_tree_read(dir, &tree) < 0)
+        return;
+    for (size_t i = tree.n; i-- > 1;) {
+        char *slash = strrchr(tree.paths[i], '/');
+        _cleanup_close_ int parent = -1;
+
+        if (slash)
+            *slash = '\0';
+        parent = cgroup_open_below(dir, slash ? tree.paths[i] : "");
+        if (parent >= 0)
+            unlinkat(parent, slash ? slash + 1 : tree.paths[i], AT_REMOVEDIR);
+    }
+    cgroup_tree_clear(&tree);
+}
+
+static int still_busy(struct cgroup_place *place, struct err *err)
+{
+    _cleanup_free_ pid_t *pids = NULL;
+    size_t n = 0;
+
+    if (cgroup_place_processes(place, &pids, &n, err) == 0 && n > 0)
+        return cgroup_not_empty(place, pids, n, err);
+    return err_set(err, EBUSY, "remove cgroup %s%s", place->mount, place->path);
+}
+
+/* Wait for what keeps the cgroup busy; false when the time is over. */
+static bool wait_until_free(struct cgroup_place *place, struct cgroup_backoff *b)
+{
+    int64_t left = b->deadline - cgroup_now();
+
+    if (place->v2 && (left <= 0 || cgroup_v2_wait(place->dir - 1, "populated", 0, (int)left) < 0))
+        return false;
+    return cgroup_backoff_wait(b);
+}
+
+int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err *err)
+{
+    _cleanup_close_ int mount = cgroup_mount_open(place, err);
+    struct cgroup_backoff b;
+
+    if (mount < 0)
+        return -1;
+    cgroup_backoff_start(&b, milliseconds);
+    for (unsigned turn = 0;; turn++) {
+        int dir;
+
+        if (unlinkat(mount, place->path + 1, AT_REMOVEDIR) == 0 || errno == ENOENT ||
+            errno == ENODEV) {
+            cgroup_place_close(place);
+            return 0;
+        }
+        if (errno != EBUSY)
+            return err_errno(err, "remove cgroup %s%s", place->mount, place->path);
+        dir = cgroup_place_dir(place, err);
+        if (dir < 0 && err->errnum == ENOENT)
+            continue;
+        if (dir < 0)
+            return -1;
+        if (turn > 0 && !wait_until_free(place, &b))
+            return still_busy(place, err);
+        remove_below(dir);
+    }
+}
+
+int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
+{
+    /* Only in cgroups that we made: others may hold processes of others, for instance when create
+     * refused one for just that reason. */
+    struct cgroup_place *inside = cgroup_process_place(record, true);
+    int timeout = kill ? KILLED_TIMEOUT : DYING_TIMEOUT;
+    struct err later = ERR_INIT;
+    int failed = 0;
+
+    if (kill && inside && cgroup_signal_place(record, inside, SIGKILL, err) < 0)
+        return -1;
+    /* v2 first: once it is free by events, so are the others, and the back-off has nothing to do.
+     */
+    if (inside && cgroup_place_remove(inside, timeout, err) < 0)
+        failed = -1;
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        if (!p->created || p == inside)
+            cgroup_place_close(p);
+        else if (cgroup_place_remove(p, failed ? 0 : timeout, failed ? &later : err) < 0)
+            failed = -1;
+    }
+    return failed;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ocirun delete: remove what create made. */
+#include "cmd/cmd.h"
+
+struct delete_options {
+    bool force;
+};
+
+static const struct option_row rows[] = {
+    OPT_FLAG(struct delete_options, force, "force", 'f',
+             "kill it first; no error if it does not exist"),
+    OPT_END,
+};
+
+static const struct options_syntax syntax = {
+    .command = "delete",
+    .arguments = "ID",
+    .summary = "Remove a container that has stopped, or one that was created and never started.",
+    .rows = rows,
+    .min = 1,
+    .max = 1,
+};
+
+int cmd_delete(const struct runtime *rt, int argc, char **argv, int *status, struct err *err)
+{
+    struct delete_options o = {0};
+    struct arguments args;
+    int r = options_parse(&syntax, &o, argc, argv, &args, err);
+
+    (void)status;
+    return r != 0 ? r : container_delete(rt, args.list[0], o.force, err);
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * create turns a validated configuration into a container that waits for start. The stages below
+ * are the specification's steps 2 to 5 (runtime.md#lifecycle), in order; each leaves a record in
+ * the store before its side effect, so that a runtime killed at any point leaves nothing that
+ * delete --force cannot find. When a stage fails, the undo functions of the stages before it run in
+ * reverse.
+ *
+ * The child does its own list (init/init.c) at the same time; the stages `cgroup-enter`, `mounted`
+ * and `ready` are the points where the two meet.
+ */
+#include "host/create.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/stage.h"
+#include "base/sys.h"
+#include "base/trace.h"
+#include "base/util.h"
+#include "host/handoff.h"
+#include "host/hooks.h"
+#include "host/limits.h"
+#include "host/lsm.h"
+#include "host/namespaces.h"
+#include "host/sources.h"
+#include "host/store.h"
+#include "host/validate.h"
+#include "seccomp/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static const struct oci_linux no_linux;
+
+static const struct oci_linux *lin(const struct creation *c)
+{
+    return c->bundle.config.linux_ ? c->bundle.config.linux_ : &no_linux;
+}
+
+/* ---- meeting init
+ * ------------------------------------------------------------------------------------- */
+
+/* init ended or is stuck: say which, instead of how that showed on the socket. */
+static int explain(struct creation *c, struct err *err)
+{
+    char who[256];
+
+    if (err->errnum == EPIPE || err->errnum == ECONNRESET)
+        return spawn_died(&c->spawn, &c->record.cgroup, err);
+    if (err->errnum == EAGAIN) {
+        proc_describe(c->spawn.pid, who, sizeof who);
+        return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s", c->rt->timeout / 1000,
+                       who);
+    }
+    return -1;
+}
+
+static int expect(struct creation *c, enum protocol_type type, struct protocol_message *m,
+                  struct err *err)
+{
+    return protocol_expect(c->spawn.sock, type, m, err) < 0 ? explain(c, err) : 0;
+}
+
+/* A message that cannot be sent means that init has ended: what it said last is the reason. */
+static int tell(struct creation *c, enum protocol_type type, const void *data, size_t len,
+                const int *fds, size_t n, struct err *err)
+{
+    struct protocol_message m;
+
+    if (protocol_send(c->spawn.sock, type, data, len, fds, n, err) == 0)
+        return 0;
+    return expect(c, PROTOCOL_READY, &m, err) < 0 ? -1 : err_set(err, EPROTO, "init");
+}
+
+/* ---- stages
+ * ------------------------------------------------------------------------------------------- */
+
+static void run_poststop_hooks(void *subject)
+{
+    struct creation *c = subject;
+    const struct oci_hooks *hooks = c->bundle.config.hooks;
+    struct err err = ERR_INIT;
+
+    if (hooks && c->hooks_started &&
+        hooks_run(&c->record, "poststop", hooks->poststop, hooks->poststop_n, OCI_STATUS_STOPPED, 0,
+                  &err) < 0)
+        log_warning("%s", err.text);
+}
+
+static int store_reserve(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+
+    c->root = store_root(c->rt, true, err);
+    if (c->root < 0)
+        return -1;
+    c->dir = store_make(c->root, c->o->id, err);
+    if (c->dir < 0)
+        return -1;
+    c->made = true;
+    if (store_write(c->dir, &c->record, err) < 0 ||
+        fd_replace_file_at(c->dir, STORE_CONFIG, c->bundle.text, c->bundle.len, 0600, err) < 0)
+        return -1;
+    c->listen = fd_unix_listen_at(c->dir, STORE_SOCKET, SOCK_SEQPACKET, err);
+    return c->listen < 0 ? err_context(err, "socket for start") : 0;
+}
+
+static void store_release(void *subject)
+{
+    struct creation *c = subject;
+    struct err err = ERR_INIT;
+
+    if (c->made && store_remove(c->root, c->o->id, &err) < 0)
+        log_warning("%s", err.text);
+    c->made = false;
+}
+
+static int cgroup_make(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+
+    if (cgroup_prepare(&c->record.cgroup, err) < 0)
+        return -1;
+    /* What cannot get in the way of the set-up is in force before the process exists. */
+    return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
+}
+
+static void cgroup_unmake(void *subject)
+{
+    struct creation *c = subject;
+    struct err err = ERR_INIT;
+
+    if (cgroup_remove(&c->record.cgroup, true, &err) < 0)
+        log_warning("%s", err.text);
+}
+
+static void unmount_outside(void *subject)
+{
+    struct creation *c = subject;
+    struct err err = ERR_INIT;
+
+    if (c->record.chroot && namespaces_unmount(&c->record, &err) < 0)
+        log_warning("%s", err.text);
+}
+
+static int notify_prepare(struct creation *c, struct err *err)
+{
+    const char *upstream = getenv("NOTIFY_SOCKET");
+
+    if (!upstream || !*upstream)
+        return 0;
+    if (notify_open(c->dir, upstream, &c->notify, err) < 0)
+        return err_context(err, "NOTIFY_SOCKET");
+    c->has_notify = true;
+    c->notify_dir = openat(c->dir, "notify", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (c->notify_dir < 0)
+        return err_errno(err, "sd_notify directory");
+    c->setup.flags |= SETUP_NOTIFY;
+    return 0;
+}
+
+static int rootfs_prepare(struct creation *c, struct err *err)
+{
+    enum oci_propagation p = lin(c)->rootfs_propagation;
+    bool shared = p == OCI_PROPAGATION_SHARED || p == OCI_PROPAGATION_RSHARED;
+    int fd = sources_rootfs(&c->bundle, shared, err);
+
+    c->privileged = fd >= 0;
+    c->spawn.fds[SETUP_FD_ROOTFS] = fd;
+    if (fd < 0 && err->errnum != EPERM && err->errnum != ENOSYS)
+        return -1;
+    if (c->privileged)
+        c->setup.flags |= SETUP_PRIVILEGED;
+    return 0;
+}
+
+static int init_spawn(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    struct timeval deadline = {c->rt->timeout / 1000, c->rt->timeout % 1000 * 1000};
+    const struct oci_hooks *hooks = c->bundle.config.hooks;
+    int result;
+
+    if (rootfs_prepare(c, err) < 0 || notify_prepare(c, err) < 0 ||
+        hooks_output(&c->record, &c->spawn.fds[SETUP_FD_HOOKS_OUT],
+                     &c->spawn.fds[SETUP_FD_HOOKS_ERR], err) < 0)
+        return -1;
+    /* By name once more through our own directory fd: init reads the snapshot, not the bundle. */
+    c->spawn.fds[SETUP_FD_CONFIG] = openat(c->dir, STORE_CONFIG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (c->spawn.fds[SETUP_FD_CONFIG] < 0)
+        return err_errno(err, "open the snapshot of the configuration");
+    c->spawn.fds[SETUP_FD_LISTEN] = c->listen;
+    c->spawn.fds[SETUP_FD_PROC] = c->proc;
+    c->spawn.fds[SETUP_FD_TRACE] = trace_fd();
+    result = spawn_init(&c->spawn, err);
+    if (result < 0)
+        return explain(c, err);
+    /* createContainer hooks take what time they take. */
+    if (!hooks || hooks->create_container_n == 0)
+        setsockopt(c->spawn.sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    return limits_oom_score(c->spawn.pid, c->bundle.config.process, err);
+}
+
+static void init_kill(void *subject)
+{
+    struct creation *c = subject;
+
+    spawn_kill(&c->spawn);
+}
+
+static int cgroup_join(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+
+    if (cgroup_enter(&c->record.cgroup, c->spawn.pid, c->spawn.in_cgroup, err) < 0)
+        return -1;
+    if (c->spawn.plan.child.wait_cgroup)
+        return tell(c, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
+    return 0;
+}
+
+static int send_mount_sources(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    struct protocol_message m;
+
+    if (sources_send(c->spawn.sock, &c->bundle, c->privileged, c->bind_devices, c->notify_dir,
+                     err) == 0)
+        return 0;
+    if (err->errnum == EPIPE || err->errnum == ECONNRESET)
+        return expect(c, PROTOCOL_READY, &m, err);
+    return -1;
+}
+
+/* While init mounts. */
+static int seccomp_prepare(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    const struct oci_seccomp *profile = lin(c)->seccomp;
+    _cleanup_close_ int cache = -1;
+
+    if (!profile)
+        return 0;
+    cache = store_cache(c->root);
+    c->seccomp = seccomp_load_cached(
+        profile, oci_annotation(&c->bundle.config, "run.oci.seccomp_fail_unknown_syscall") != NULL,
+        cache, &c->filter.instructions, &c->filter.flags, err);
+    return c->seccomp < 0 ? err_context(err, "linux.seccomp") : 0;
+}
+
+static int take_console(struct creation *c, struct err *err)
+{
+    struct protocol_message m;
+    int master;
+
+    if (expect(c, PROTOCOL_CONSOLE, &m, err) < 0)
+        return -1;
+    if (m.n_fds != 1) {
+        protocol_message_clear(&m);
+        return err_set(err, EPROTO, "terminal of the container");
+    }
+    master = m.fds[0];
+    if (!c->o->console_socket) {
+        c->console = master;
+        return 0;
+    }
+    if (handoff_console(c->o->console_socket, master, m.u.text, err) < 0) {
+        fd_close(master);
+        return -1;
+    }
+    fd_close(master);
+    return 0;
+}
+
+static int wait_mounted(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    struct protocol_message m;
+
+    if (c->bundle.config.process && c->bundle.config.process->terminal && take_console(c, err) < 0)
+        return -1;
+    return expect(c, PROTOCOL_MOUNTED, &m, err);
+}
+
+static int run_create_hooks(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    const struct oci_hooks *h = c->bundle.config.hooks;
+
+    if (h && (h->prestart_n || h->create_runtime_n || h->create_container_n)) {
+        /* Hooks may ask for the state, and kill or delete the container: init has to be known. */
+        c->hooks_started = true;
+        c->record.init.pid = c->spawn.pid;
+        c->record.init.start_time = proc_start_time(c->spawn.pid);
+        if (store_write(c->dir, &c->record, err) < 0)
+            return -1;
+        if (hooks_run(&c->record, "prestart", h->prestart, h->prestart_n, OCI_STATUS_CREATED,
+                      c->spawn.pid, err) < 0 ||
+            hooks_run(&c->record, "createRuntime", h->create_runtime, h->create_runtime_n,
+                      OCI_STATUS_CREATED, c->spawn.pid, err) < 0)
+            return -1;
+    }
+    if (tell(c, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err) < 0)
+        return -1;
+    return tell(c, PROTOCOL_SECCOMP, &c->filter, sizeof c->filter, &c->seccomp, c->seccomp >= 0,
+                err);
+}
+
+static int wait_ready(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    struct protocol_message m;
+
+    return expect(c, PROTOCOL_READY, &m, err);
+}
+
+static int cgroup_apply_limits(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+
+    return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_LATE, err);
+}
+
+static int store_commit(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+    struct protocol_message m;
+
+    c->record.init.pid = c->spawn.pid;
+    c->record.init.start_time = proc_start_time(c->spawn.pid);
+    c->record.committed = true;
+    if (store_write(c->dir, &c->record, err) < 0)
+        return -1;
+    if (c->o->pid_file) {
+        if (handoff_pid_file(c->o->pid_file, c->spawn.pid, err) < 0)
+            return -1;
+        c->pid_file_written = true;
+    }
+    if (c->o->pidfd_socket &&
+        handoff_pidfd(c->o->pidfd_socket, c->spawn.pidfd, "standard", err) < 0)
+        return -1;
+    if (tell(c, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, err) < 0)
+        return -1;
+    /* init lets go of the socket when it no longer dies with us. */
+    for (;;) {
+        int got = protocol_receive(c->spawn.sock, &m, err);
+
+        if (got < 0)
+            return explain(c, err);
+        if (got == 0)
+            break;
+        protocol_message_clear(&m);
+    }
+    if (!proc_alive(c->spawn.pid, c->record.init.start_time))
+        return spawn_died(&c->spawn, &c->record.cgroup, err);
+    return 0;
+}
+
+static void pid_file_remove(void *subject)
+{
+    struct creation *c = subject;
+
+    if (c->pid_file_written)
+        unlink(c->o->pid_file);
+}
+
+static const struct stage create_stages[] = {
+    /* name           do                   undo                specification */
+    {"hooks-destroy", NULL, run_poststop_hooks, "12, 13: last of all"},
+    {"store", store_reserve, store_release, "2: the id is ours from here"},
+    {"cgroup", cgroup_make, cgroup_unmake, "2: before clone, for CLONE_INTO_CGROUP"},
+    {"unmount", NULL, unmount_outside, "12: mounts outside a mount namespace"},
+    {"init", init_spawn, init_kill, "2: namespaces exist, ids are mapped"},
+    {"cgroup-enter", cgroup_join, NULL, "2: before the cgroup namespace"},
+    {"mount-sources", send_mount_sources, NULL, "2: opened in the runtime's view"},
+    {"seccomp", seccomp_prepare, NULL, "2: compiled while init mounts"},
+    {"mounted", wait_mounted, NULL, "2: everything is mounted"},
+    {"hooks-create", run_create_hooks, NULL, "3, 4: prestart, createRuntime"},
+    {"ready", wait_ready, NULL, "5: createContainer has run, init is ready"},
+    {"limits", cgroup_apply_limits, NULL, "2: after all that forks"},
+    {"commit", store_commit, pid_file_remove, "5c: status is created"},
+};
+
+/* ---- before and after
+ * --------------------------------------------------------------------------------- */
+
+static int fill_record(struct creation *c, struct err *err)
+{
+    struct record *r = &c->record;
+    struct bundle *b = &c->bundle;
+    struct oci_hooks *hooks;
+
+    r->version = RECORD_VERSION;
+    r->id = c->o->id;
+    r->bundle = b->path;
+    r->rootfs = b->rootfs;
+    r->created = record_now(b->arena);
+    r->owner = geteuid();
+    r->creator.pid = getpid();
+    r->creator.start_time = proc_start_time(getpid());
+    r->namespaces.set = true;
+    r->namespaces.bits = validate_namespaces(&b->config);
+    r->has_process = b->config.process != NULL;
+    r->annotations = b->config.annotations;
+    r->annotations_n = b->config.annotations_n;
+    if (b->config.process) {
+        r->rlimits = b->config.process->rlimits;
+        r->rlimits_n = b->config.process->rlimits_n;
+    }
+    if (b->config.hooks && (b->config.hooks->poststart_n || b->config.hooks->poststop_n)) {
+        hooks = oci_alloc(b->arena, sizeof *hooks);
+        if (!hooks)
+            return err_set(err, ENOMEM, "record");
+        hooks->poststart = b->config.hooks->poststart;
+        hooks->poststart_n = b->config.hooks->poststart_n;
+        hooks->poststop = b->config.hooks->poststop;
+        hooks->poststop_n = b->config.hooks->poststop_n;
+        r->hooks = hooks;
+    }
+    return 0;
+}
+
+static int fill_setup(struct creation *c, struct err *err)
+{
+    struct protocol_setup *s = &c->setup;
+    const char *rootfs = c->bundle.rootfs, *bundle = c->bundle.path;
+
+    if (strlen(rootfs) >= sizeof s->rootfs || strlen(bundle) >= sizeof s->bundle)
+        return err_set(err, ENAMETOOLONG, "rootfs %s", rootfs);
+    memcpy(s->rootfs, rootfs, strlen(rootfs) + 1);
+    memcpy(s->bundle, bundle, strlen(bundle) + 1);
+    memcpy(s->id, c->o->id, strlen(c->o->id) + 1);
+    s->namespaces = (uint32_t)c->record.namespaces.bits;
+    s->log_level = log_wants(LOG_LEVEL_DEBUG)     ? LOG_LEVEL_DEBUG
+                   : log_wants(LOG_LEVEL_WARNING) ? LOG_LEVEL_WARNING
+                                                  : LOG_LEVEL_ERROR;
+    s->listen_fds = handoff_listen_fds();
+    s->preserve_fds = c->o->preserve_fds + s->listen_fds;
+    if (s->preserve_fds > 256)
+        return err_set(err, EINVAL, "--preserve-fds %u: at most 256", s->preserve_fds);
+    if (c->o->no_pivot)
+        s->flags |= SETUP_NO_PIVOT;
+    if (c->o->no_new_keyring)
+        s->flags |= SETUP_NO_KEYRING;
+    if (oci_annotation(&c->bundle.config, "run.oci.keep_original_groups"))
+        s->flags |= SETUP_KEEP_GROUPS;
+    if (c->record.chroot)
+        s->flags |= SETUP_CHROOT;
+    s->flags |= lsm_flags(c->bundle.config.process);
+    return 0;
+}
+
+int creation_begin(struct creation *c, const struct runtime *rt, const struct create_options *o,
+                   bool detach, struct err *err)
+{
+    *c = (struct creation){
+        .rt = rt,
+        .o = o,
+        .bundle = BUNDLE_INIT,
+        .spawn = SPAWN_INIT,
+        .root = -1,
+        .dir = -1,
+        .listen = -1,
+        .proc = -1,
+        .console = -1,
+        .notify_dir = -1,
+        .seccomp = -1,
+        .notify = {.sock = -1, .upstream = -1},
+    };
+    c->spawn.setup = &c->setup;
+    for (int i = 0; i < SETUP_FD_COUNT; i++)
+        c->spawn.fds[i] = -1;
+    if (container_id_check(o->id, err) < 0 ||
+        bundle_open(o->bundle, o->config, &c->bundle, err) < 0 ||
+        validate_config(rt, &c->bundle, o, detach, err) < 0 || bundle_rootfs(&c->bundle, err) < 0)
+        return -1;
+    c->proc = proc_open(err);
+    if (c->proc < 0 || fill_record(c, err) < 0 ||
+        cgroup_plan(lin(c)->cgroups_path, o->id, rt->driver, c->bundle.arena, &c->record.cgroup,
+                    err) < 0 ||
+        namespaces_plan(c, err) < 0)
+        return -1;
+    return fill_setup(c, err);
+}
+
+int creation_make(struct creation *c, struct err *err)
+{
+    return stages_run("create", create_stages, ARRAY_SIZE(create_stages), c, err);
+}
+
+void creation_close(struct creation *c)
+{
+    for (int i = 0; i < SETUP_FD_COUNT; i++) {
+        if (i != SETUP_FD_LISTEN && i != SETUP_FD_PROC && i != SETUP_FD_TRACE)
+            fd_close(c->spawn.fds[i]);
+    }
+    fd_close(c->spawn.into_cgroup);
+    if (c->spawn.pid_ns >= 0 && c->spawn.pid_ns != c->spawn.fds[SETUP_FD_NS_PID])
+        fd_close(c->spawn.pid_ns);
+    fd_close(c->spawn.sock);
+    fd_close(c->spawn.pidfd);
+    fd_close(c->root);
+    fd_close(c->dir);
+    fd_close(c->listen);
+    fd_close(c->proc);
+    fd_close(c->console);
+    fd_close(c->notify_dir);
+    fd_close(c->seccomp);
+    notify_close(&c->notify);
+    bundle_close(&c->bundle);
+}
+
+int container_create(const struct runtime *rt, const struct create_options *o, struct err *err)
+{
+    struct creation c;
+    int result = creation_begin(&c, rt, o, true, err);
+
+    if (result == 0)
+        result = creation_make(&c, err);
+    creation_close(&c);
+    return result;
+}

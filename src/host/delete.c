@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * delete takes apart what create made, in reverse, by what the record says, and runs the poststop
+ * hooks when everything is gone. It starts over where an earlier one was killed: each step is
+ * content when there is nothing left to do. With --force it also ends what still runs: a create
+ * that has not committed (its creator is in the record, and init ends with it), init, and whatever
+ * is in the cgroup; a record that is missing or damaged is replaced by what the id alone tells.
+ */
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/stage.h"
+#include "base/util.h"
+#include "base/wording.h"
+#include "host/hooks.h"
+#include "host/namespaces.h"
+#include "host/store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+struct deletion {
+    const struct runtime *rt;
+    const char *id;
+    bool force;
+    bool damaged; /* no usable record */
+    struct found found;
+};
+
+static int end_process(const struct deletion *d, const struct record_process *p, const char *what,
+                       struct err *err)
+{
+    _cleanup_close_ int pidfd = -1;
+    char who[256];
+
+    if (p->pid <= 0 || p->pid == getpid() || !proc_alive((pid_t)p->pid, p->start_time))
+        return 0;
+    pidfd = proc_pidfd((pid_t)p->pid, p->start_time);
+    if (pidfd < 0 && errno == ESRCH)
+        return 0;
+    if (proc_send_signal(pidfd, (pid_t)p->pid, p->start_time, SIGKILL, err) < 0)
+        return err->errnum == ESRCH ? 0 : err_context(err, "%s", what);
+    if (cgroup_frozen(&d->found.record.cgroup) == 1 &&
+        cgroup_freeze(&d->found.record.cgroup, false, err) < 0)
+        return -1;
+    if (pidfd >= 0 && proc_wait_pidfd(pidfd, d->rt->timeout, err) < 0) {
+        proc_describe((pid_t)p->pid, who, sizeof who);
+        return err_set(err, ETIMEDOUT, "%s does not end: %s", what, who);
+    }
+    return 0;
+}
+
+static int check_status(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+    enum oci_status status;
+
+    if (d->force || d->damaged)
+        return 0;
+    status = store_status(&d->found);
+    if (status == OCI_STATUS_STOPPED || (status == OCI_STATUS_CREATED && d->found.record.committed))
+        return 0;
+    return err_set(err, 0, "cannot delete container %s that is not stopped: %s", d->id,
+                   oci_name_of(&oci_status_names, (int)status));
+}
+
+static int end_creator(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+
+    if (d->found.record.committed)
+        return 0;
+    return end_process(d, &d->found.record.creator, "the runtime that creates it", err);
+}
+
+/* Everything in the pid namespace ends with init, before init itself does. */
+static int end_init(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+
+    return end_process(d, &d->found.record.init, "init", err);
+}
+
+static int remove_cgroup(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+
+    return cgroup_remove(&d->found.record.cgroup, true, err);
+}
+
+static int remove_mounts(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+
+    if (!d->found.record.chroot || !d->found.record.rootfs)
+        return 0;
+    return namespaces_unmount(&d->found.record, err);
+}
+
+static int remove_store(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+
+    return store_remove(d->found.root, d->id, err);
+}
+
+/* 13: their failures are warnings. */
+static int poststop(void *subject, struct err *err)
+{
+    struct deletion *d = subject;
+    const struct oci_hooks *hooks = d->found.record.hooks;
+    struct err why = ERR_INIT;
+
+    (void)err;
+    if (hooks && hooks_run(&d->found.record, "poststop", hooks->poststop, hooks->poststop_n,
+                           OCI_STATUS_STOPPED, 0, &why) < 0)
+        log_warning("%s", why.text);
+    return 0;
+}
+
+static const struct stage delete_stages[] = {
+    {"status", check_status, NULL, "11"},
+    {"creator", end_creator, NULL, "12: a create that has not ended"},
+    {"init", end_init, NULL, "12"},
+    {"cgroup", remove_cgroup, NULL, "12"},
+    {"mounts", remove_mounts, NULL, "12: those outside a mount namespace"},
+    {"store", remove_store, NULL, "12: the id is free"},
+    {"poststop", poststop, NULL, "13"},
+};
+
+/* What the id alone tells, for a container without a usable record: where its cgroup would be. */
+static int reconstruct(struct deletion *d, struct err *err)
+{
+    _cleanup_free_ char *text = NULL;
+    struct oci_config config = {0};
+    struct record *r = &d->found.record;
+    struct oci_diag diag;
+    struct err ignored;
+    size_t len;
+
+    *r = (struct record){.version = RECORD_VERSION, .id = d->id, .bundle = "/"};
+    if (fd_read_file_at(d->found.dir, STORE_CONFIG, 16 << 20, &text, &len, &ignored) == 0 &&
+        oci_decode(&oci_config_table, &config, text, len, d->found.arena, NULL, NULL, &diag) < 0)
+        config.linux_ = NULL;
+    if (cgroup_plan(config.linux_ ? config.linux_->cgroups_path : NULL, d->id, d->rt->driver,
+                    d->found.arena, &r->cgroup, err) < 0)
+        return -1;
+    for (size_t i = 0; i < r->cgroup.places_n; i++)
+        r->cgroup.places[i].created = true;
+    return 0;
+}
+
+static int find(struct deletion *d, struct err *err)
+{
+    if (store_find(d->rt, d->id, &d->found, err) == 0)
+        return 0;
+    if (d->found.dir < 0 || !d->force)
+        return -1;
+    log_warning("%s", err->text);
+    d->damaged = true;
+    return reconstruct(d, err);
+}
+
+int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err)
+{
+    struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
+    int result = find(&d, err);
+
+    if (result == 0)
+        result = store_lock(d.found.dir, rt->timeout, err);
+    /* The record may have been committed while we waited. */
+    if (result == 0 && !d.damaged)
+        result = store_read(d.found.dir, d.found.arena, &d.found.record, err);
+    if (result == 0)
+        result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), &d, err);
+    found_close(&d.found);
+    if (result < 0 && force && err->errnum == ENOENT && !d.damaged) {
+        *err = (struct err)ERR_INIT;
+        return 0;
+    }
+    return result;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/handoff.h"
+
+#include "base/fd.h"
+#include "base/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int handoff_pid_file(const char *path, pid_t pid, struct err *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    _cleanup_free_ char *parent = NULL;
+    _cleanup_close_ int dir = -1;
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d", (int)pid);
+
+    parent = slash == path ? strdup("/")
+             : slash       ? strndup(path, (size_t)(slash - path))
+                           : strdup(".");
+    if (!parent)
+        return err_set(err, ENOMEM, "pid file %s", path);
+    dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return err_errno(err, "pid file %s", path);
+    if (fd_replace_file_at(dir, name, text, (size_t)len, 0644, err) < 0)
+        return err_context(err, "pid file %s", path);
+    return 0;
+}
+
+static int send_fd(const char *path, int fd, const char *data, const char *what, struct err *err)
+{
+    _cleanup_close_ int sock = fd_unix_connect(path, SOCK_STREAM, err);
+
+    if (sock < 0)
+        return err_context(err, "%s %s", what, path);
+    if (fd_send(sock, data, strlen(data), &fd, 1, err) < 0)
+        return err_context(err, "%s %s", what, path);
+    return 0;
+}
+
+int handoff_console(const char *path, int master, const char *name, struct err *err)
+{
+    return send_fd(path, master, *name ? name : "pty", "console socket", err);
+}
+
+int handoff_pidfd(const char *path, int pidfd, const char *kind, struct err *err)
+{
+    return send_fd(path, pidfd, kind, "pidfd socket", err);
+}
+
+uint32_t handoff_listen_fds(void)
+{
+    const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+    char *end;
+    unsigned long n;
+
+    if (!fds || (pid && strtol(pid, NULL, 10) != getpid()))
+        return 0;
+    n = strtoul(fds, &end, 10);
+    return *end || n > 256 ? 0 : (uint32_t)n;
+}

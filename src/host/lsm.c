@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libselinux is looked for when a container asks for a label, here on the host side only: init
+ * writes the attribute through its procfs handle and loads nothing.
+ */
+#include "host/lsm.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mount.h"
+#include "base/protocol.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#ifndef DISABLE_SELINUX
+#include <selinux/selinux.h>
+#ifndef STATIC_BUILD
+#include <dlfcn.h>
+#endif
+#endif
+
+#ifndef SELINUX_MAGIC
+#define SELINUX_MAGIC 0xf97cff8c
+#endif
+
+bool lsm_apparmor_enabled(void)
+{
+    char answer = 'N';
+    int fd = open("/sys/module/apparmor/parameters/enabled", O_RDONLY | O_CLOEXEC);
+    bool on = fd >= 0 && read(fd, &answer, 1) == 1 && answer == 'Y';
+
+    fd_close(fd);
+    return on;
+}
+
+static bool selinuxfs_is_mounted(void)
+{
+    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
+    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC;
+
+    fd_close(fd);
+    return on;
+}
+
+bool lsm_selinux_enabled(void)
+{
+    return selinuxfs_is_mounted();
+}
+
+#ifndef DISABLE_SELINUX
+#ifndef STATIC_BUILD
+/* The dependency for package managers and initramfs builders (ELF note for dlopen metadata). */
+__attribute__((used, section(".note.dlopen"), aligned(4))) static const struct {
+    struct {
+        uint32_t name_size, desc_size, type;
+    } head;
+    char name[4];
+    char desc[128];
+} dlopen_note = {
+    {4, 128, 0x407c0c0a},
+    "FDO",
+    "[{\"soname\":[\"libselinux.so.1\"],\"feature\":\"selinux\",\"description\":\"SELinux labels\","
+    "\"priority\":\"recommended\"}]",
+};
+#endif
+
+/* Whether the policy knows the label. Without the library the kernel's answer at execve has to do.
+ */
+static bool selinux_label_is_valid(const char *label)
+{
+#ifdef STATIC_BUILD
+    return security_check_context(label) == 0;
+#else
+    int (*check)(const char *);
+    void *library = dlopen("libselinux.so.1", RTLD_NOW | RTLD_LOCAL);
+
+    if (!library)
+        return true;
+    check = (int (*)(const char *))dlsym(library, "security_check_context");
+    return !check || check(label) == 0;
+#endif
+}
+#endif
+
+uint32_t lsm_flags(const struct oci_process *p)
+{
+    uint32_t flags = 0;
+
+    if (p && p->apparmor_profile && *p->apparmor_profile) {
+        if (lsm_apparmor_enabled())
+            flags |= SETUP_APPARMOR;
+        else
+            log_warning("process.apparmorProfile %s: AppArmor is off, going on without",
+                        p->apparmor_profile);
+    }
+    if (p && p->selinux_label && *p->selinux_label) {
+        if (!lsm_selinux_enabled())
+            log_warning("process.selinuxLabel %s: SELinux is off, going on without",
+                        p->selinux_label);
+#ifndef DISABLE_SELINUX
+        else if (!selinux_label_is_valid(p->selinux_label))
+            log_warning("process.selinuxLabel %s: the policy does not know this label",
+                        p->selinux_label);
+#endif
+        if (lsm_selinux_enabled())
+            flags |= SETUP_SELINUX;
+    }
+    return flags;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of state.json: decoder and encoder are the ones of config.json. */
+#include "host/record.h"
+
+#include "libocispec/rows.h"
+
+#include <time.h>
+
+static const struct oci_row process_rows[] = {
+    OCI_I64(struct record_process, pid, "pid", OCI_EMIT_ZERO),
+    OCI_U64(struct record_process, start_time, "startTime", OCI_EMIT_ZERO),
+    OCI_END,
+};
+static const struct oci_table process_table =
+    OCI_TABLE("process", struct record_process, process_rows);
+
+static const struct oci_row rlimit_rows[] = {
+    OCI_ENUM(struct oci_rlimit, type, "type", oci_rlimit_names, OCI_REQUIRED),
+    OCI_U64(struct oci_rlimit, soft, "soft", OCI_REQUIRED | OCI_EMIT_ZERO),
+    OCI_U64(struct oci_rlimit, hard, "hard", OCI_REQUIRED | OCI_EMIT_ZERO),
+    OCI_END,
+};
+static const struct oci_table rlimit_table = OCI_TABLE("rlimit", struct oci_rlimit, rlimit_rows);
+
+static const struct oci_row record_rows[] = {
+    OCI_U32(struct record, version, "version", OCI_REQUIRED),
+    OCI_STRING(struct record, id, "id", OCI_REQUIRED),
+    OCI_STRING(struct record, bundle, "bundle", OCI_REQUIRED),
+    OCI_STRING(struct record, rootfs, "rootfs", 0),
+    OCI_STRING(struct record, created, "created", OCI_REQUIRED),
+    OCI_U32(struct record, owner, "owner", OCI_EMIT_ZERO),
+    OCI_BOOL(struct record, committed, "committed", OCI_EMIT_ZERO),
+    OCI_INLINE(struct record, creator, "creator", process_table, 0),
+    OCI_INLINE(struct record, init, "init", process_table, 0),
+    OCI_INLINE(struct record, cgroup, "cgroup", cgroup_record_table, 0),
+    OCI_SET(struct record, namespaces, "namespaces", oci_namespace_names, 0),
+    OCI_BOOL(struct record, chroot, "chroot", 0),
+    OCI_STRING(struct record, mount_namespace, "mountNamespace", 0),
+    OCI_BOOL(struct record, notify, "notify", 0),
+    OCI_BOOL(struct record, has_process, "hasProcess", 0),
+    OCI_OBJECT(struct record, hooks, "hooks", oci_hooks_table, 0),
+    OCI_MAP(struct record, annotations, "annotations", 0),
+    OCI_ARRAY(struct record, rlimits, "rlimits", rlimit_table, 0),
+    OCI_END,
+};
+const struct oci_table record_table = OCI_TABLE("state.json", struct record, record_rows);
+
+const char *record_now(struct oci_arena *arena)
+{
+    struct timespec now;
+    struct tm tm;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    return oci_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
+                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * The child executes the runtime's own file again, so that nothing of the host side's memory comes
+ * along into the container, but never through a handle that somebody inside could write to
+ * (CVE-2019-5736): from a detached, read-only clone of the file's mount. Its fd is closed in this
+ * process right after the clone and by close-on-exec in the child, because as long as it is open, a
+ * process with CAP_SYS_ADMIN could make the clone writable again through /proc/PID/exe.
+ * Where there is no such clone (no privilege, old kernel) a sealed copy in memory serves.
+ *
+ * Between clone and execveat the child does four things: it moves the preserved fds and the socket
+ * to their places, marks all others close-on-exec, asks to die with its parent, and, in a new user
+ * namespace, waits for its id maps: without them execve would take away all capabilities.
+ */
+#include "host/spawn.h"
+
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "cgroup/cgroup.h"
+#include "host/ids.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+
+bool spawn_privileged(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    return sys_capget(&header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN));
+}
+
+static int sealed_copy(struct err *err)
+{
+    _cleanup_close_ int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    _cleanup_close_ int copy = memfd_create("ocirun-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    char path[64];
+    char buf[65536];
+    ssize_t n = 0;
+    int fd;
+
+    if (exe < 0 || copy < 0)
+        return err_errno(err, "copy of the runtime's file");
+    while ((n = read(exe, buf, sizeof buf)) > 0) {
+        if (fd_write_all(copy, buf, (size_t)n, err) < 0)
+            return -1;
+    }
+    if (n < 0 || fchmod(copy, 0500) < 0 ||
+        fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        return err_errno(err, "copy of the runtime's file");
+    /* A file that is open for writing cannot be executed (ETXTBSY). */
+    snprintf(path, sizeof path, "/proc/self/fd/%d", copy);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "copy of the runtime's file");
+    return fd;
+}
+
+static int protected_self(struct err *err)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    int fd = sys_open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    if (fd >= 0 && sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0)
+        return fd;
+    fd_close(fd);
+    return sealed_copy(err);
+}
+
+/* ---- the child, between clone and execveat: no allocation, no stdio
+ * ------------------------------- */
+
+/* Report without struct err: its errno is all there is to say. */
+__attribute__((noreturn)) static void child_fail(int sock, const char *what)
+{
+    static struct err err; /* too large for the stack of a child; it is a copy anyway */
+
+    err_errno(&err, "%s", what);
+    protocol_send_err(sock, &err);
+    _exit(1);
+}
+
+/* Whether the caller passed this fd: what the runtime opened itself, in a gap of the range that the
+ * caller announced, is close-on-exec. */
+static bool is_callers(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+
+    return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+static void move_preserved(uint32_t n, int sock)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_callers((int)(3 + i)) &&
+            dup3((int)(3 + i), (int)(PROTOCOL_PRESERVE_BASE + i), 0) < 0)
+            child_fail(sock, "--preserve-fds");
+    }
+}
+
+static void wait_for_maps(int sock)
+{
+    uint32_t head[64];
+
+    if (recv(sock, head, sizeof head, 0) <= 0)
+        _exit(1);
+    if (syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0)
+        return;
+    /* Id 0 is not mapped: execve would drop the capabilities unless they are ambient. */
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    if (sys_capget(&header, data) < 0)
+        child_fail(sock, "capabilities");
+    data[0].inheritable = data[0].permitted;
+    data[1].inheritable = data[1].permitted;
+    if (sys_capset(&header, data) < 0)
+        child_fail(sock, "capabilities");
+    for (unsigned long cap = 0; cap < 64; cap++)
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+}
+
+__attribute__((noreturn)) static void child(const struct spawn *s, int self, int sock, pid_t parent)
+{
+    static char *const argv[] = {(char *)"ocirun-init", NULL};
+    static char *const envp[] = {NULL};
+    uint32_t preserve = s->setup->preserve_fds;
+
+    /* The socket and the file out of the way of both ranges. */
+    sock = fcntl(sock, F_DUPFD_CLOEXEC, (int)(PROTOCOL_PRESERVE_BASE + preserve));
+    self = fcntl(self, F_DUPFD_CLOEXEC, (int)(PROTOCOL_PRESERVE_BASE + preserve));
+    if (sock < 0 || self < 0)
+        _exit(1);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != 0 && getppid() != parent)
+        _exit(1);
+    if (s->plan.maps_before_exec)
+        wait_for_maps(sock);
+    move_preserved(preserve, sock);
+    if (dup3(sock, PROTOCOL_FD, 0) < 0)
+        child_fail(sock, "dup");
+    if (fd_cloexec_from(PROTOCOL_FD + 1, -1) < 0)
+        child_fail(sock, "close_range");
+    for (uint32_t i = 0; i < preserve; i++) {
+        int fd = (int)(PROTOCOL_PRESERVE_BASE + i);
+
+        if (fcntl(fd, F_GETFD) >= 0)
+            fcntl(fd, F_SETFD, 0);
+    }
+    sys_execveat(self, "", argv, envp, AT_EMPTY_PATH);
+    child_fail(sock, "execute the runtime's own file as init");
+}
+
+/* ---- the host side
+ * ---------------------------------------------------------------------------------- */
+
+static pid_t clone_child(struct spawn *s, struct err *err)
+{
+    struct clone_args args = {
+        .flags = s->plan.clone | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)&s->pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    pid_t pid;
+
+    if (s->into_cgroup >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)s->into_cgroup;
+        pid = sys_clone3(&args, sizeof args);
+        if (pid >= 0) {
+            s->in_cgroup = true;
+            return pid;
+        }
+        /* Refused (a threaded or busy cgroup, a filter): the cgroup is entered by writing. */
+        args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
+        args.cgroup = 0;
+    }
+    pid = sys_clone3(&args, sizeof args);
+    /* A filter of an outer container may refuse clone3 with EPERM as well as ENOSYS; whether it was
+     * the namespaces that are not permitted shows the old call. */
+    if (pid < 0 && (errno == ENOSYS || errno == EPERM)) {
+        s->pidfd = -1;
+        pid = (pid_t)syscall(SYS_clone, (s->plan.clone & ~(uint64_t)CLONE_PIDFD) | SIGCHLD, 0, 0, 0,
+                             0);
+        if (pid > 0)
+            s->pidfd = sys_pidfd_open(pid, 0);
+    }
+    if (pid < 0) {
+        err_errno(err, "make the container's process");
+        if (errno == EPERM && !spawn_privileged())
+            err_hint(err, "without privilege the configuration needs a user namespace "
+                          "(\"ocirun spec --rootless\")");
+    }
+    return pid;
+}
+
+/* The host side's own excursion into the pid namespace that the child is to be born in. */
+static int enter_pid_namespace(struct spawn *s, int *own, struct err *err)
+{
+    *own = -1;
+    if (!s->plan.host_join)
+        return 0;
+    *own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (*own < 0)
+        return err_errno(err, "open our own pid namespace");
+    if (setns(s->pid_ns, CLONE_NEWPID) < 0) {
+        err_errno(err, "join the pid namespace");
+        *own = fd_close(*own);
+        return -1;
+    }
+    return 0;
+}
+
+static int leave_pid_namespace(int own, struct err *err)
+{
+    if (own >= 0 && setns(own, CLONE_NEWPID) < 0)
+        return err_errno(err, "go back to our own pid namespace");
+    return 0;
+}
+
+static int start_child(struct spawn *s, struct err *err)
+{
+    _cleanup_close_ int self = protected_self(err);
+    _cleanup_close_ int theirs = -1, own_pid_ns = -1;
+    int pair[2];
+    pid_t parent = getpid();
+
+    if (self < 0)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_errno(err, "socket to init");
+    s->sock = pair[0];
+    theirs = pair[1];
+    if (enter_pid_namespace(s, &own_pid_ns, err) < 0)
+        return -1;
+    s->pid = clone_child(s, err);
+    if (s->pid == 0)
+        child(s, self, theirs, parent);
+    if (s->pid < 0) {
+        struct err ignored;
+
+        leave_pid_namespace(own_pid_ns, &ignored);
+        return -1;
+    }
+    return leave_pid_namespace(own_pid_ns, err);
+}
+
+static int write_maps(struct spawn *s, struct err *err)
+{
+    bool denied;
+
+    if (ids_write(s->pid, s->maps, &denied, err) < 0)
+        return -1;
+    if (denied)
+        s->setup->flags |= SETUP_DENY_SETGROUPS;
+    return protocol_send(s->sock, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
+}
+
+static int send_setup(struct spawn *s, struct err *err)
+{
+    int fds[SETUP_FD_COUNT];
+    size_t n = 0;
+
+    s->setup->version = PROTOCOL_VERSION;
+    s->setup->plan = s->plan.child;
+    /* In another pid namespace our pid means nothing to the child. */
+    s->setup->parent = s->plan.host_join || (s->plan.clone & CLONE_NEWPID) ? 0 : getpid();
+    s->setup->preserve_open = 0;
+    for (uint32_t i = 0; i < s->setup->preserve_fds && i < 64; i++) {
+        if (is_callers((int)(3 + i)))
+            s->setup->preserve_open |= 1ULL << i;
+    }
+    s->setup->fds = 0;
+    for (int i = 0; i < SETUP_FD_COUNT; i++) {
+        if (s->fds[i] < 0)
+            continue;
+        s->setup->fds |= 1u << i;
+        fds[n++] = s->fds[i];
+    }
+    return protocol_send(s->sock, PROTOCOL_SETUP, s->setup, sizeof *s->setup, fds, n, err);
+}
+
+/* init forked once more: the first process is reaped, the second one is our child too. */
+static int take_second(struct spawn *s, struct err *err)
+{
+    struct protocol_message m;
+    pid_t first = s->pid;
+
+    if (protocol_expect(s->sock, PROTOCOL_PID, &m, err) < 0)
+        return -1;
+    s->pid = (pid_t)m.u.pid.pid;
+    s->pidfd = fd_close(s->pidfd);
+    s->pidfd = sys_pidfd_open(s->pid, 0);
+    while (waitpid(first, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return 0;
+}
+
+int spawn_init(struct spawn *s, struct err *err)
+{
+    struct protocol_message m;
+
+    if (start_child(s, err) < 0)
+        return -1;
+    if (s->plan.maps_before_exec && write_maps(s, err) < 0)
+        return -1;
+    if (send_setup(s, err) < 0)
+        return -1;
+    if (s->plan.child.wait_maps &&
+        (protocol_expect(s->sock, PROTOCOL_NAMESPACES, &m, err) < 0 || write_maps(s, err) < 0))
+        return -1;
+    if (s->plan.child.fork && take_second(s, err) < 0)
+        return -1;
+    return 0;
+}
+
+void spawn_kill(struct spawn *s)
+{
+    s->sock = fd_close(s->sock);
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL); /* our child, not reaped yet: the pid cannot be anybody else's */
+        while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    s->pid = -1;
+    s->pidfd = fd_close(s->pidfd);
+}
+
+int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)
+{
+    char oom[256] = "", name[24];
+    int status = 0;
+
+    if (s->pid <= 0 || waitpid(s->pid, &status, 0) < 0)
+        return err_set(err, 0, "init ended unexpectedly");
+    s->pid = -1;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && cgroup &&
+        cgroup_oom_killed(cgroup, oom, sizeof oom) == 1) {
+        err_set(err, 0, "container init was OOM-killed (memory limit too low?)%s%s",
+                *oom ? ": " : "", oom);
+        return err_object(err, "linux.resources.memory.limit");
+    }
+    if (WIFSIGNALED(status))
+        return err_set(err, 0, "init was killed by %s", proc_signal_name(WTERMSIG(status), name));
+    return err_set(err, 0, "init ended unexpectedly with status %d", WEXITSTATUS(status));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Making the process that becomes init: clone, protected re-execution, set-up message. */
+#ifndef HOST_SPAWN_H
+#define HOST_SPAWN_H
+
+#include "base/err.h"
+#include "base/protocol.h"
+#include "host/plan.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct spawn {
+    struct plan plan;
+    struct protocol_setup *setup; /* all but .fds, .plan, .version, .parent is the caller's */
+    int fds[SETUP_FD_COUNT];      /* fds for the set-up message, -1 where absent; the caller's */
+    int pid_ns;                   /* fd for plan.host_join: a pid namespace or a pidfd */
+    int into_cgroup;              /* fd for CLONE_INTO_CGROUP, or -1 */
+    const struct oci_linux *maps; /* id maps to write when a user namespace is new */
+
+    /* results */
+    int sock;       /* our end */
+    pid_t pid;      /* of init; our child */
+    int pidfd;      /* -1 where the kernel has none */
+    bool in_cgroup; /* CLONE_INTO_CGROUP worked */
+};
+#define SPAWN_INIT                                                                                 \
+    {                                                                                              \
+        .pid_ns = -1, .into_cgroup = -1, .sock = -1, .pid = -1, .pidfd = -1                        \
+    }
+
+/** spawn_init - clone, execute init, send it its set-up, map ids; on failure spawn_kill() cleans up
+ */
+int spawn_init(struct spawn *s, struct err *err);
+
+/** spawn_kill - kill and reap; safe when nothing runs */
+void spawn_kill(struct spawn *s);
+
+/** spawn_died - what to say when init ended without a word: signal or status, and whether the
+ * kernel's OOM killer was it. Reaps. Returns -1 with @err filled. */
+struct cgroup_record;
+int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err);
+
+/** spawn_privileged - CAP_SYS_ADMIN in our own user namespace */
+bool spawn_privileged(void);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * start connects to the socket that init listens on and says GO. Init runs the startContainer
+ * hooks, asks for the limits that only the host side can set, and executes the program:
+ * close-on-exec ends the connection, which is how start knows. There is no second way to start:
+ * while one start talks to init, another one waits in the socket's queue, and is turned away when
+ * execve closes it.
+ */
+#include "host/start.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/protocol.h"
+#include "base/util.h"
+#include "base/wording.h"
+#include "host/hooks.h"
+#include "host/limits.h"
+#include "host/notify.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int wrong_status(enum oci_status status, struct err *err)
+{
+    switch (status) {
+    case OCI_STATUS_STOPPED:
+        return err_set(err, 0, WORDING_START_STOPPED);
+    case OCI_STATUS_CREATING:
+        return err_set(err, 0, "cannot start a container that is still being created");
+    default:
+        return err_set(err, 0, WORDING_START_RUNNING);
+    }
+}
+
+/* Talk to init until its end of the connection closes. Returns 0 when the program runs. */
+static int converse(int sock, const struct record *r, struct err *err)
+{
+    struct protocol_limits left;
+    struct protocol_message m;
+    int got;
+
+    if (protocol_send(sock, PROTOCOL_GO, NULL, 0, NULL, 0, err) < 0 ||
+        protocol_expect(sock, PROTOCOL_LIMITS, &m, err) < 0) {
+        /* Nothing was said to us: init was busy with another start, which has succeeded. */
+        if (err->errnum == EPIPE || err->errnum == ECONNRESET)
+            return proc_alive((pid_t)r->init.pid, r->init.start_time)
+                       ? err_set(err, 0, WORDING_START_RUNNING)
+                       : err_set(err, 0, WORDING_START_STOPPED);
+        return -1;
+    }
+    if (limits_rlimits((pid_t)r->init.pid, r->rlimits, r->rlimits_n, &left, err) < 0 ||
+        protocol_send(sock, PROTOCOL_LIMITS_DONE, &left, sizeof left, NULL, 0, err) < 0)
+        return -1;
+    got = protocol_expect(sock, PROTOCOL_READY, &m, err);
+    return got < 0 && err->errnum == EPIPE ? 0 : -1;
+}
+
+static void destroy(const struct runtime *rt, const struct found *f)
+{
+    struct err err = ERR_INIT;
+
+    if (container_delete(rt, f->record.id, true, &err) < 0)
+        log_warning("%s", err.text);
+}
+
+/* 9: after the program runs. A failure stops and destroys the container (1.3). */
+static int poststart(const struct runtime *rt, struct found *f, struct err *err)
+{
+    const struct oci_hooks *hooks = f->record.hooks;
+
+    if (!hooks || hooks_run(&f->record, "poststart", hooks->poststart, hooks->poststart_n,
+                            OCI_STATUS_RUNNING, (pid_t)f->record.init.pid, err) == 0)
+        return 0;
+    destroy(rt, f);
+    return -1;
+}
+
+int start_container(const struct runtime *rt, struct found *f, int pidfd, struct notify *notify,
+                    struct err *err)
+{
+    _cleanup_close_ int sock = -1;
+    enum oci_status status;
+
+    if (!f->record.has_process)
+        return err_set(err, 0, "process: the configuration has none, so there is nothing to start");
+    sock = f->record.committed ? fd_unix_connect_at(f->dir, STORE_SOCKET, SOCK_SEQPACKET, err) : -1;
+    if (sock < 0) {
+        status = f->record.committed ? store_status(f) : OCI_STATUS_CREATING;
+        return wrong_status(status, err);
+    }
+    if (converse(sock, &f->record, err) < 0) {
+        /* 7: the specification has a failing startContainer hook destroy the container. */
+        if (!strcmp(err->stage, "hooks"))
+            destroy(rt, f);
+        return -1;
+    }
+    /* From here on the missing socket says "running" without anybody having to try it. */
+    unlinkat(f->dir, STORE_SOCKET, 0);
+    if (notify && notify_wait_ready(notify, (pid_t)f->record.init.pid, pidfd, err) < 0)
+        return -1;
+    return poststart(rt, f, err);
+}
+
+int container_start(const struct runtime *rt, const char *id, struct err *err)
+{
+    _cleanup_found_ struct found f = FOUND_INIT;
+    _cleanup_close_ int pidfd = -1;
+    struct notify notify = {.sock = -1, .upstream = -1};
+    const char *upstream = getenv("NOTIFY_SOCKET");
+    int result;
+
+    if (store_find(rt, id, &f, err) < 0)
+        return -1;
+    if (f.record.notify && upstream && *upstream) {
+        pidfd = proc_pidfd((pid_t)f.record.init.pid, f.record.init.start_time);
+        if (notify_reopen(f.dir, upstream, &notify, err) < 0)
+            return err_context(err, "NOTIFY_SOCKET");
+    }
+    result = start_container(rt, &f, pidfd, notify.sock >= 0 ? &notify : NULL, err);
+    notify_close(&notify);
+    return result;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * mkdir(2) of the container's directory is what makes an id unique. From then on the directory is
+ * reached by its fd. The status is never written down: a container is stopped when its init does
+ * not run (pid and start time, so a reused pid does not count), it waits for start while the socket
+ * start.sock takes connections, and it runs when init has let go of that socket, which execve does.
+ * So a runtime that is killed between two steps cannot leave a wrong status behind.
+ */
+#include "host/store.h"
+
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "base/wording.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RECORD_MAX (16 << 20)
+
+char *runtime_default_root(void)
+{
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+    char *text;
+
+    if (dir && *dir && (geteuid() != 0 || proc_in_user_namespace())) {
+        if (asprintf(&text, "%s/ocirun", dir) < 0)
+            return NULL;
+        return text;
+    }
+    return strdup("/run/ocirun");
+}
+
+int container_id_check(const char *id, struct err *err)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-";
+    size_t len = strlen(id);
+
+    if (len == 0 || len > 255 || strspn(id, allowed) != len || !strcmp(id, ".") ||
+        !strcmp(id, "..") || !strcmp(id, ".cache"))
+        return err_set(err, 0, "invalid container ID format: \"%.64s\"%s", id,
+                       len > 255 ? " is longer than 255 characters"
+                                 : " (letters, digits, _ + . - are allowed)");
+    return 0;
+}
+
+/* mkdir -p with private modes for what we make ourselves. */
+static int make_path(const char *path, struct err *err)
+{
+    _cleanup_free_ char *copy = strdup(path);
+
+    if (!copy)
+        return err_set(err, ENOMEM, "state directory %s", path);
+    for (char *p = copy + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+            return err_errno(err, "create the state directory %s", copy);
+        *p = '/';
+    }
+    if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+        return err_errno(err, "create the state directory %s", path);
+    return 0;
+}
+
+int store_root(const struct runtime *rt, bool create, struct err *err)
+{
+    _cleanup_free_ char *fallback = rt->root ? NULL : runtime_default_root();
+    const char *path = rt->root ? rt->root : fallback;
+    int fd;
+
+    if (!path)
+        return err_set(err, ENOMEM, "state directory");
+    if (!*path || !strcmp(path, "/"))
+        return err_set(err, 0, "--root \"%s\" cannot be the state directory", path);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && create) {
+        if (make_path(path, err) < 0)
+            return -1;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (fd < 0)
+        return err_errno(err, "open the state directory %s", path);
+    return fd;
+}
+
+int store_make(int root, const char *id, struct err *err)
+{
+    int fd;
+
+    if (mkdirat(root, id, 0700) < 0) {
+        if (errno == EEXIST)
+            return err_set(err, 0, WORDING_EXISTS ": %s", id);
+        return err_errno(err, "create the state directory of %s", id);
+    }
+    fd = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        err_errno(err, "open the state directory of %s", id);
+        unlinkat(root, id, AT_REMOVEDIR);
+        return -1;
+    }
+    return fd;
+}
+
+int store_open(int root, const char *id, struct err *err)
+{
+    int fd = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
+        err_set(err, 0, WORDING_NO_CONTAINER ": %s", id);
+        err->errnum = ENOENT;
+        return -1;
+    }
+    if (fd < 0)
+        return err_errno(err, "open the state directory of %s", id);
+    return fd;
+}
+
+static int remove_entries(int dir, unsigned depth, struct err *err)
+{
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *e;
+    int result = 0;
+
+    if (!d) {
+        err_errno(err, "read the state directory");
+        fd_close(copy);
+        return -1;
+    }
+    while (result == 0 && (e = readdir(d))) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        if (unlinkat(dir, e->d_name, 0) == 0 || errno == ENOENT)
+            continue;
+        if ((errno == EISDIR || errno == EPERM) && depth < 8) {
+            int sub = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            if (sub >= 0) {
+                result = remove_entries(sub, depth + 1, err);
+                fd_close(sub);
+                if (result == 0 && unlinkat(dir, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+                    result = err_errno(err, "remove %s", e->d_name);
+                continue;
+            }
+        }
+        result = err_errno(err, "remove %s", e->d_name);
+    }
+    closedir(d);
+    return result;
+}
+
+int store_remove(int root, const char *id, struct err *err)
+{
+    _cleanup_close_ int dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (dir < 0 && errno == ENOENT)
+        return 0;
+    if (dir < 0)
+        return err_errno(err, "open the state directory of %s", id);
+    /* What there usually is, without reading the directory. The record goes last: it is what a
+     * delete that starts over needs. */
+    unlinkat(dir, STORE_SOCKET, 0);
+    unlinkat(dir, STORE_CONFIG, 0);
+    unlinkat(dir, STORE_RECORD, 0);
+    if (unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != ENOTEMPTY)
+        return err_errno(err, "remove the state directory of %s", id);
+    if (remove_entries(dir, 0, err) < 0)
+        return err_context(err, "state directory of %s", id);
+    if (unlinkat(root, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return err_errno(err, "remove the state directory of %s", id);
+    return 0;
+}
+
+int store_write(int dir, const struct record *record, struct err *err)
+{
+    size_t len;
+    _cleanup_free_ char *text = oci_encode(&record_table, record, OCI_STYLE_COMPACT, &len);
+
+    if (!text)
+        return err_set(err, ENOMEM, "write the record");
+    if (fd_replace_file_at(dir, STORE_RECORD, text, len, 0600, err) < 0)
+        return err_context(err, "write the record");
+    return 0;
+}
+
+int store_read(int dir, struct oci_arena *arena, struct record *record, struct err *err)
+{
+    _cleanup_free_ char *text = NULL;
+    struct oci_diag diag;
+    char place[1024];
+    size_t len;
+
+    if (fd_read_file_at(dir, STORE_RECORD, RECORD_MAX, &text, &len, err) < 0)
+        return err_context(err, "read the record");
+    if (oci_decode(&record_table, record, text, len, arena, NULL, NULL, &diag) < 0) {
+        oci_diag_format(&diag, STORE_RECORD, place, sizeof place);
+        err_set(err, 0, "the record is damaged: %s", place);
+        return err_hint(err, "delete --force removes the container");
+    }
+    if (record->version != RECORD_VERSION)
+        return err_set(err, 0, "the record has version %u, this runtime knows %u", record->version,
+                       RECORD_VERSION);
+    return 0;
+}
+
+int store_cache(int root)
+{
+    int fd = openat(root, ".cache", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT && (mkdirat(root, ".cache", 0700) == 0 || errno == EEXIST))
+        fd = openat(root, ".cache", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd;
+}
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+}
+
+/* flock(2) has no timeout; a timer that interrupts it gives it one. */
+static int lock_with_timer(int dir, int timeout)
+{
+    struct sigaction action = {.sa_handler = on_alarm}, old;
+    struct itimerval timer = {.it_value = {timeout / 1000, timeout % 1000 * 1000},
+                              .it_interval = {0, 10000}};
+    const struct itimerval off = {0};
+    sigset_t alarm, mask;
+    int result, errnum;
+
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigprocmask(SIG_UNBLOCK, &alarm, &mask);
+    sigaction(SIGALRM, &action, &old);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    result = flock(dir, LOCK_EX);
+    errnum = errno;
+    setitimer(ITIMER_REAL, &off, NULL);
+    sigaction(SIGALRM, &old, NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    errno = errnum;
+    return result;
+}
+
+int store_lock(int dir, int timeout, struct err *err)
+{
+    struct stat st;
+
+    if (flock(dir, LOCK_EX | LOCK_NB) < 0 && lock_with_timer(dir, timeout) < 0) {
+        if (errno == EINTR)
+            return err_set(err, ETIMEDOUT, "another command holds the container");
+        return err_errno(err, "lock the container");
+    }
+    /* Whoever held it may have removed the directory. */
+    if (fstat(dir, &st) == 0 && st.st_nlink == 0) {
+        err_set(err, 0, WORDING_NO_CONTAINER);
+        err->errnum = ENOENT;
+        return -1;
+    }
+    return 0;
+}
+
+int store_find(const struct runtime *rt, const char *id, struct found *f, struct err *err)
+{
+    if (container_id_check(id, err) < 0)
+        return -1;
+    f->root = store_root(rt, false, err);
+    if (f->root < 0) {
+        if (err->errnum == ENOENT) {
+            err_set(err, 0, WORDING_NO_CONTAINER ": %s", id);
+            err->errnum = ENOENT;
+        }
+        return -1;
+    }
+    f->dir = store_open(f->root, id, err);
+    if (f->dir < 0)
+        return -1;
+    if (!f->arena)
+        f->arena = oci_arena_new();
+    if (!f->arena)
+        return err_set(err, ENOMEM, "container %s", id);
+    if (store_read(f->dir, f->arena, &f->record, err) < 0)
+        return err_context(err, "container %s", id);
+    return 0;
+}
+
+void found_close(struct found *f)
+{
+    fd_close(f->root);
+    fd_close(f->dir);
+    oci_arena_free(f->arena);
+    *f = (struct found)FOUND_INIT;
+}
+
+/* Whether init still takes connections for start. */
+static bool waits_for_start(int dir)
+{
+    struct err ignored;
+    int sock = fd_unix_connect_at(dir, STORE_SOCKET, SOCK_SEQPACKET | SOCK_NONBLOCK, &ignored);
+
+    if (sock < 0)
+        return ignored.errnum == EAGAIN; /* a full queue is one that nobody has closed */
+    fd_close(sock);
+    return true;
+}
+
+enum oci_status store_status(const struct found *f)
+{
+    const struct record *r = &f->record;
+
+    if (!r->committed && !proc_alive((pid_t)r->creator.pid, r->creator.start_time))
+        return OCI_STATUS_STOPPED;
+    /* Once hooks run, init is recorded and the status is the one that they find on their stdin. */
+    if (!r->committed && r->init.pid == 0)
+        return OCI_STATUS_CREATING;
+    if (!proc_alive((pid_t)r->init.pid, r->init.start_time))
+        return OCI_STATUS_STOPPED;
+    if (!r->committed)
+        return OCI_STATUS_CREATED;
+    if (waits_for_start(f->dir))
+        return OCI_STATUS_CREATED;
+    return cgroup_frozen(&r->cgroup) == 1 ? OCI_STATUS_PAUSED : OCI_STATUS_RUNNING;
+}

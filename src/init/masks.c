@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * linux.maskedPaths and linux.readonlyPaths, after pivot_root. A path is resolved once, in the
+ * root, and what is mounted comes from an fd: a file is covered by the null device that
+ * init_devices() has verified to be character device 1:3 and not by whatever /dev/null names by now
+ * (CVE-2025-31133); a directory by an empty tmpfs. One tmpfs serves all directories: it is mounted
+ * on the first of them, the others get clones (a clone can only be taken of a mount that is
+ * attached).
+ */
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "init/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whether entry @i is the same text as an earlier one: engines send lists that overlap. */
+static bool is_duplicate(const char *const *paths, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (strcmp(paths[i], paths[j]) == 0)
+            return true;
+    return false;
+}
+
+/* An O_PATH fd; -1 with @err->errnum 0 when there is no such path. */
+static int open_path(struct init *in, const char *path, struct err *err)
+{
+    int fd = path_open_in_root(in->rootfs, path, O_PATH, err);
+
+    if (fd < 0 && (err->errnum == ENOENT || err->errnum == ENOTDIR))
+        *err = (struct err)ERR_INIT;
+    return fd;
+}
+
+/* Attach and close. With open_tree refused, bind @source in its place. */
+static int cover(struct init *in, int source, int target, bool recursive, int *kept,
+                 struct err *err)
+{
+    struct mount_object object = {.recursive = recursive};
+    int result;
+
+    object.fd = mount_clone(source, "", recursive, false, err);
+    if (object.fd < 0) {
+        if (err->errnum != ENOSYS && err->errnum != EPERM)
+            return -1;
+        object.plain = true;
+        object.fd = fcntl(source, F_DUPFD_CLOEXEC, 0);
+    }
+    result = mount_attach(&object, target, init_mounts_procfs(in), err);
+    if (result == 0 && kept != NULL)
+        *kept = object.fd;
+    else
+        fd_close(object.fd);
+    return result;
+}
+
+static int new_empty_tmpfs(struct mount_object *out, struct err *err)
+{
+    /* The second inode is for kernels that count the root twice. */
+    static const char *data[] = {"nr_blocks=1", "nr_inodes=2", "mode=755", NULL};
+    struct mount_options o = {
+        .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+        .data = data,
+        .data_n = 3,
+    };
+
+    return mount_new("tmpfs", "tmpfs", &o, out, err);
+}
+
+static int mask_directory(struct init *in, int target, int *empty, struct err *err)
+{
+    struct mount_object object;
+
+    if (*empty >= 0)
+        return cover(in, *empty, target, false, NULL, err);
+    if (new_empty_tmpfs(&object, err) < 0)
+        return -1;
+    if (mount_attach(&object, target, init_mounts_procfs(in), err) < 0) {
+        fd_close(object.fd);
+        return -1;
+    }
+    *empty = object.fd;
+    return 0;
+}
+
+static int mask_one(struct init *in, const char *path, int *empty, struct err *err)
+{
+    _cleanup_close_ int target = open_path(in, path, err);
+    struct stat st;
+
+    if (target < 0)
+        return err->errnum == 0 ? 0 : -1;
+    if (fstat(target, &st) < 0)
+        return err_errno(err, "mask");
+    if (S_ISDIR(st.st_mode))
+        return mask_directory(in, target, empty, err);
+    if (in->dev_null < 0)
+        return err_set(err, ENODEV, "mask with /dev/null");
+    return cover(in, in->dev_null, target, false, NULL, err);
+}
+
+int init_masked_paths(void *init, struct err *err)
+{
+    struct init *in = init;
+    const char *const *paths = in->linux_.masked_paths;
+    _cleanup_close_ int empty = -1;
+
+    for (size_t i = 0; i < in->linux_.masked_paths_n; i++) {
+        if (is_duplicate(paths, i))
+            continue;
+        if (mask_one(in, paths[i], &empty, err) < 0) {
+            err_context(err, "linux.maskedPaths[%zu] %s", i, paths[i]);
+            return err_object(err, "linux.maskedPaths[%zu]", i);
+        }
+    }
+    return 0;
+}
+
+static int readonly_one(struct init *in, const char *path, struct err *err)
+{
+    _cleanup_close_ int target = open_path(in, path, err);
+    _cleanup_close_ int clone = -1;
+    struct mount_object object;
+    struct err attr_err = ERR_INIT;
+
+    if (target < 0)
+        return err->errnum == 0 ? 0 : -1;
+    clone = mount_clone(target, "", true, false, err);
+    if (clone >= 0 && (mount_set_attr(clone, true, MOUNT_ATTR_RDONLY, 0, 0, -1, &attr_err) == 0)) {
+        object = (struct mount_object){.fd = clone};
+        return mount_attach(&object, target, init_mounts_procfs(in), err);
+    }
+    if (clone < 0 && err->errnum != ENOSYS && err->errnum != EPERM)
+        return -1;
+    /* No mount_setattr, or no open_tree: first attach, then remount. */
+    clone = fd_close(clone);
+    if (cover(in, target, target, true, &clone, err) < 0)
+        return -1;
+    return mount_set_attr(clone, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in), err);
+}
+
+int init_readonly_paths(void *init, struct err *err)
+{
+    struct init *in = init;
+    const char *const *paths = in->linux_.readonly_paths;
+
+    for (size_t i = 0; i < in->linux_.readonly_paths_n; i++) {
+        if (is_duplicate(paths, i))
+            continue;
+        if (readonly_one(in, paths[i], err) < 0) {
+            err_context(err, "linux.readonlyPaths[%zu] %s", i, paths[i]);
+            return err_object(err, "linux.readonlyPaths[%zu]", i);
+        }
+    }
+    return 0;
+}

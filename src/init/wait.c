@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation
+ *
+ * A created container is init in accept(2) on the socket that it inherited: `start` connects, says
+ * GO, and the connection takes the place of the one to the runtime that created the container. A
+ * connection that ends without GO was somebody asking whether we still wait (`state`), or a start
+ * that died early; we go on waiting.
+ *
+ * The first process of a pid namespace is not killed by signals that it has no handler for, and
+ * until the program runs there is nobody to handle any: so the waiting init takes signals by
+ * signalfd and does what their default action would have done. Signals that come while hooks run
+ * stay pending and reach the program.
+ */
+#include "init/wait.h"
+
+#include "base/fd.h"
+#include "base/hook.h"
+#include "base/sys.h"
+#include "base/util.h"
+#include "init/enter.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int init_report_mounted(void *init, struct err *err)
+{
+    struct init *in = init;
+    struct protocol_message m;
+
+    if (protocol_send(in->sock, PROTOCOL_MOUNTED, NULL, 0, NULL, 0, err) < 0)
+        return -1;
+    return protocol_expect(in->sock, PROTOCOL_PROCEED, &m, err);
+}
+
+/* The state as a hook inside the container sees it: our pid is the one of our own namespace. */
+static int run_hooks(struct init *in, const char *kind, const struct oci_hook *hooks, size_t n,
+                     int cwd, const char *const *default_env, struct err *err)
+{
+    struct oci_state state = {
+        .oci_version = "1.3.0",
+        .id = in->setup.id,
+        .pid = {true, getpid()},
+        .status = OCI_STATUS_CREATED,
+        .bundle = in->setup.bundle,
+        .root = in->setup.rootfs,
+        .annotations = in->config.annotations,
+        .annotations_n = in->config.annotations_n,
+    };
+    struct hook_run run = {
+        .kind = kind,
+        .default_env = default_env,
+        .cwd = cwd,
+        .out = in->fd[SETUP_FD_HOOKS_OUT],
+        .err_out = in->fd[SETUP_FD_HOOKS_ERR],
+    };
+    char *text;
+    int result;
+
+    if (n == 0)
+        return 0;
+    text = oci_encode(&oci_state_table, &state, OCI_STYLE_COMPACT, &run.state_len);
+    if (!text)
+        return err_set(err, ENOMEM, "state for hooks");
+    run.state = text;
+    result = hook_run_all(hooks, n, &run, NULL, NULL, err);
+    free(text);
+    return result;
+}
+
+int init_hooks_create(void *init, struct err *err)
+{
+    struct init *in = init;
+
+    return run_hooks(in, "createContainer", in->hooks.create_container,
+                     in->hooks.create_container_n, in->rootfs, NULL, err);
+}
+
+int init_hooks_start(void *init, struct err *err)
+{
+    struct init *in = init;
+
+    return run_hooks(in, "startContainer", in->hooks.start_container, in->hooks.start_container_n,
+                     -1, (const char *const *)in->envp, err);
+}
+
+/* What a signal does by default: ends the process unless it is one of these (signal(7)). */
+static bool ends_process(int sig)
+{
+    switch (sig) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void handle_signal(int signals)
+{
+    struct signalfd_siginfo info;
+
+    if (read(signals, &info, sizeof info) == sizeof info && ends_process((int)info.ssi_signo))
+        _exit(128 + (int)info.ssi_signo);
+}
+
+/* Returns 1 when start has said GO; 0: it was nothing. */
+static int take_connection(struct init *in, struct err *err)
+{
+    struct protocol_message m;
+    struct err ignored;
+    int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
+
+    if (sock < 0) {
+        if (errno == EINTR || errno == EAGAIN || errno == ECONNABORTED)
+            return 0;
+        return err_errno(err, "wait for start");
+    }
+    if (protocol_receive(sock, &m, &ignored) != 1 || m.type != PROTOCOL_GO) {
+        fd_close(sock);
+        return 0;
+    }
+    in->sock = sock;
+    return 1;
+}
+
+static int wait_for_start(struct init *in, struct err *err)
+{
+    sigset_t all, old;
+    int signals, go = 0;
+
+    sigfillset(&all);
+    if (sigprocmask(SIG_SETMASK, &all, &old) < 0)
+        return err_errno(err, "block signals");
+    signals = signalfd(-1, &all, SFD_CLOEXEC);
+    if (signals < 0)
+        return err_errno(err, "signalfd");
+    while (go == 0) {
+        struct pollfd p[2] = {{in->listen, POLLIN, 0}, {signals, POLLIN, 0}};
+
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            go = err_errno(err, "wait for start");
+        else if (p[1].revents)
+            handle_signal(signals);
+        else if (p[0].revents)
+            go = take_connection(in, err);
+    }
+    fd_close(signals);
+    /* The signals stay blocked: whatever comes now is for the program, which gets an empty mask. */
+    in->listen = fd_close(in->listen);
+    if (go > 0 && !in->process)
+        return err_set(err, 0, "process: the configuration has none, so there is nothing to start");
+    return go < 0 ? -1 : 0;
+}
+
+/* Limits that the host side was refused: lowering is ours to do. */
+static int set_limits(const struct protocol_limits *limits, struct err *err)
+{
+    for (uint32_t i = 0; i < limits->n && i < ARRAY_SIZE(limits->limit); i++) {
+        const struct rlimit limit = {limits->limit[i].soft, limits->limit[i].hard};
+
+        if (setrlimit((enum __rlimit_resource)limits->limit[i].resource, &limit) == 0)
+            continue;
+        err_errno(err, "process.rlimits[%u]: set %s to %llu (hard %llu)", limits->limit[i].index,
+                  oci_name_of(&oci_rlimit_names, (int)limits->limit[i].resource + 1),
+                  (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+        if (err->errnum == EPERM)
+            err_hint(err, "raising a hard limit needs CAP_SYS_RESOURCE");
+        return err_object(err, "process.rlimits[%u]", limits->limit[i].index);
+    }
+    return 0;
+}
+
+int init_report_ready(void *init, struct err *err)
+{
+    struct init *in = init;
+    struct protocol_message m;
+
+    /* A change of credentials has cleared it. */
+    if (init_arm_death_signal(in, err) < 0 ||
+        protocol_send(in->sock, PROTOCOL_READY, NULL, 0, NULL, 0, err) < 0 ||
+        protocol_expect(in->sock, PROTOCOL_COMMITTED, &m, err) < 0)
+        return -1;
+    /* From here on the container does not depend on the runtime that made it. */
+    if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+        return err_errno(err, "outlive the runtime");
+    if (in->setup.flags & SETUP_EXEC)
+        return set_limits(&m.u.limits, err);
+    in->sock = fd_close(in->sock);
+    return wait_for_start(in, err);
+}
+
+int init_ask_limits(void *init, struct err *err)
+{
+    struct init *in = init;
+    struct protocol_message m;
+
+    if (protocol_send(in->sock, PROTOCOL_LIMITS, NULL, 0, NULL, 0, err) < 0)
+        return -1;
+    if (protocol_expect(in->sock, PROTOCOL_LIMITS_DONE, &m, err) < 0)
+        return -1;
+    return set_limits(&m.u.limits, err);
+}

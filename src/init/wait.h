@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The points where init meets the host side, and the hooks that run at them. */
+#ifndef INIT_WAIT_H
+#define INIT_WAIT_H
+
+#include "init/init.h"
+
+int init_report_mounted(void *init, struct err *err); /* MOUNTED, then wait for PROCEED */
+int init_hooks_create(void *init, struct err *err);   /* createContainer */
+int init_report_ready(void *init,
+                      struct err *err);            /* READY, COMMITTED, then (create) wait for GO */
+int init_hooks_start(void *init, struct err *err); /* startContainer */
+int init_ask_limits(void *init, struct err *err);  /* LIMITS, LIMITS_DONE */
+
+#endif

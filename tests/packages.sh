@@ -1,0 +1,39 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What ./try and ./check need of a Debian machine. Read by them with ".".
+
+PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev linux-libc-dev libyajl-dev
+	libseccomp-dev libselinux1-dev scdoc"
+# shellcheck disable=SC2034 # for those who read this file
+PACKAGES_TRY="$PACKAGES_BUILD busybox-static"
+# shellcheck disable=SC2034
+PACKAGES_CHECK="$PACKAGES_BUILD git libcap-dev libcmocka-dev clang clang-format clang-tidy
+	libclang-rt-14-dev cppcheck shellcheck xz-utils python3 python3-pytest busybox-static strace
+	util-linux procps kmod iproute2"
+# shellcheck disable=SC2034
+PACKAGES_ENGINES="podman buildah containerd conmon runc crun"
+
+# install_packages NAME... - install those that are missing; asks no network when none is
+install_packages()
+{
+	missing=
+	if ! command -v dpkg-query >/dev/null 2>&1; then
+		echo "not a Debian machine: expecting the counterparts of: $*" | tr -s '\t\n ' ' '
+		echo
+		return 0
+	fi
+	for package; do
+		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+		[ "$status" = installed ] || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	echo "installing:$missing"
+	if [ "$(id -u)" != 0 ]; then
+		echo "not root: cannot install" >&2
+		return 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q update || echo "apt-get update failed: going on with the lists that are there" >&2
+	# shellcheck disable=SC2086 # a list
+	apt-get -q install -y --no-install-recommends $missing
+}

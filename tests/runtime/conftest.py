@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pytest's side of the harness: fixtures, the leak guard around each test, lists of skips and of
+failures known of other runtimes, and a summary line."""
+
+import fnmatch
+import os
+import re
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+COMMAND = harness.find_runtime()
+NAME = harness.runtime_name(COMMAND)
+counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
+unexpected_skips = []
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "quick: a representative subset")
+    config.addinivalue_line("markers", "ocirun_only: policy of ocirun, not asked of other runtimes")
+    # being told to end is no reason to leave containers behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not config.option.collectonly and not hasattr(config, "workerinput"):
+        if os.geteuid() == 0:
+            harness.isolate(NAME)
+        config.base = harness.Base()
+        config.base.layout = harness.cgroup_layout()
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "base"):
+        config.base.close()
+
+
+def environment(config):
+    who = "root" if os.geteuid() == 0 else "rootless"
+    return "%s-%s" % (who, config.base.layout if hasattr(config, "base") else "none")
+
+
+def read_list(name, section=None):
+    """[(pattern, reason)] of a list file; lines '[name]' begin a section."""
+    entries, current = [], None
+    path = os.path.join(HERE, name)
+    if not os.path.exists(path):
+        return entries
+    for line in open(path, encoding="utf8"):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        header = re.fullmatch(r"\[([\w-]+)\]", line)
+        if header:
+            current = header.group(1)
+        elif section is None or current == section:
+            pattern, _, reason = line.partition("|")
+            entries.append((pattern.strip(), reason.strip()))
+    return entries
+
+
+def matches(nodeid, pattern):
+    # '[' has no special meaning: parameters are written as pytest prints them
+    return fnmatch.fnmatch(os.path.basename(nodeid), pattern.replace("[", "[[]"))
+
+
+def pytest_collection_modifyitems(config, items):
+    known = read_list("known_%s.txt" % NAME)
+    keep, drop = [], []
+    for item in items:
+        if item.get_closest_marker("ocirun_only") and NAME != "ocirun":
+            drop.append(item)
+            continue
+        keep.append(item)
+        for pattern, reason in known:
+            if matches(item.nodeid, pattern):
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=not reason.startswith("sometimes"),
+                                                  run=not reason.startswith("hangs")))
+    items[:] = keep
+    if drop:
+        config.hook.pytest_deselected(items=drop)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run the test; whatever it leaves is removed, and is a failure of the test."""
+    funcargs = {a: pyfuncitem.funcargs[a] for a in pyfuncitem._fixtureinfo.argnames}
+    rt = funcargs.get("rt")
+    if rt is None:
+        pyfuncitem.obj(**funcargs)
+        return True
+    try:
+        pyfuncitem.obj(**funcargs)
+        rt.cleanup()
+        assert not rt.states(), "state left behind: %s" % rt.states()
+        harness.Guard.compare(rt.before)
+    except BaseException:
+        rt.cleanup()
+        harness.Guard.clean(rt.before)
+        raise
+    return True
+
+
+@pytest.fixture
+def rt(request):
+    before = harness.Guard.take()
+    base = request.config.base
+    runtime = harness.Runtime(base, COMMAND, NAME)
+    runtime.before = before
+    if base.spec is None:
+        base.spec = make_spec(runtime)
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture
+def bundle(rt):
+    return rt.bundle()
+
+
+def make_spec(runtime):
+    import json
+    directory = runtime.path("spec")
+    os.mkdir(directory)
+    runtime.cmd("spec", cwd=directory).ok()
+    runtime.cleanup()
+    return json.loads(harness.read(directory + "/config.json"))
+
+
+def pytest_report_header(config):
+    return "runtime: %s (%s), environment %s" % (" ".join(COMMAND), NAME, environment(config))
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        counts["skipped"] += 1
+        unexpected_skips.append((report.nodeid, report.longrepr[2] if report.longrepr else ""))
+    elif report.skipped:
+        counts["xfailed"] += 1
+    elif report.failed:
+        counts["failed"] += 1
+    elif report.when == "call":
+        counts["passed"] += 1
+
+
+def pytest_sessionfinish(session):
+    allowed = read_list("skips.txt", environment(session.config))
+    unexpected_skips[:] = [s for s in unexpected_skips
+                           if not any(matches(s[0], pattern) for pattern, _ in allowed)]
+    if unexpected_skips and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    for nodeid, reason in unexpected_skips:
+        terminalreporter.write_line("unexpected skip: %s: %s" % (nodeid, reason), red=True)
+    terminalreporter.write_line("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts
+                                + (", %d known of %s" % (counts["xfailed"], NAME) if counts["xfailed"] else ""))

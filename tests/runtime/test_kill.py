@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""kill: requirements 51-53."""
+
+import os
+import signal
+
+import pytest
+
+from harness import alive, until
+
+
+def trapping(rt, bundle, name):
+    bundle.sh("trap 'echo got-%s; exit 9' %s; echo ready; while :; do sleep 1000 & wait; done" % (name, name))
+    return rt.start(bundle).wait_out("ready")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("word,name", [("15", "TERM"), ("TERM", "TERM"), ("SIGTERM", "TERM"), ("term", "TERM"),
+                                       ("sigusr1", "USR1"), ("USR2", "USR2"), ("1", "HUP"), ("INT", "INT"), (None, "TERM")])
+def test_r053_signal_forms(rt, bundle, word, name):
+    c = trapping(rt, bundle, name)
+    result = c.kill(*([word] if word else [])).ok()
+    assert (result.out, result.err) == ("", "")
+    assert c.wait() == 9
+    assert "got-" + name in c.out
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("word,number", [("RTMIN+3", signal.SIGRTMIN + 3), ("SIGRTMIN+1", signal.SIGRTMIN + 1),
+                                         ("RTMAX-1", signal.SIGRTMAX - 1), ("rtmin", signal.SIGRTMIN)])
+def test_r053_realtime_names(rt, bundle, word, number):
+    c = trapping(rt, bundle, str(int(number)))
+    c.kill(word).ok()
+    assert c.wait() == 9
+
+
+def test_r053_realtime_number(rt, bundle):
+    c = trapping(rt, bundle, "40")
+    c.kill(40).ok()
+    assert c.wait() == 9
+
+
+@pytest.mark.parametrize("word", ["BADSIG", "", "-1", "65", "999", "9x", "RTMIN+99", "SIG", " 9"])
+def test_bad_signal(rt, bundle, word):
+    c = rt.hold(bundle)
+    c.kill(word).fails()
+    assert c.status() == "running"
+    c.stop()
+
+
+def test_signal_zero(rt, bundle):
+    if not rt.is_ocirun:
+        return
+    c = rt.hold(bundle)
+    assert c.kill("0").rc in (0, 1)
+    assert c.status() == "running"
+    c.stop()
+
+
+@pytest.mark.quick
+def test_kill_all(rt, bundle):
+    bundle.drop_namespace("pid")
+    bundle.sh("sleep 1001 & sleep 1002 & echo ready; wait")
+    c = rt.start(bundle).wait_out("ready")
+    pids = [int(p) for p in open("/proc/%d/task/%d/children" % (c.pid, c.pid), encoding="utf8").read().split()]
+    assert len(pids) == 2
+    c.kill  # all processes of the container, also without a pid namespace
+    rt.cmd("kill", "--all", c.id, "KILL").ok()
+    assert c.wait() == 137
+    for pid in pids:
+        until(lambda p=pid: not alive(p), "process %d gone" % pid)
+    c.delete().ok()
+
+
+@pytest.mark.parametrize("position", ["before", "after-a"])
+def test_kill_all_spelling(rt, bundle, position):
+    c = rt.hold(bundle)
+    words = {"before": ["--all", c.id, "KILL"], "after-a": ["-a", c.id, "9"]}[position]
+    rt.cmd("kill", *words).ok()
+    assert c.wait() == 137
+
+
+@pytest.mark.ocirun_only
+def test_kill_all_after_init_died(rt, bundle):
+    bundle.drop_namespace("pid")
+    c = rt.start(bundle.sh("sleep 1001 & echo ready")).wait_out("ready")
+    c.wait()
+    rt.cmd("kill", "--all", c.id, "KILL").ok()
+    c.delete().ok()
+
+
+def test_delete_kills_the_rest_without_pid_namespace(rt, bundle):
+    bundle.drop_namespace("pid")
+    c = rt.start(bundle.sh("sleep 1001 & echo ready")).wait_out("ready")
+    c.wait()
+    c.delete("--force").ok()
+
+
+def test_kill_paused(rt, bundle):
+    c = rt.hold(bundle)
+    rt.cmd("pause", c.id).ok()
+    c.kill("KILL").ok()
+    if not rt.is_ocirun:
+        rt.cmd("resume", c.id)
+    assert c.wait() == 137
+    c.delete().ok()
+
+
+@pytest.mark.ocirun_only
+def test_kill_does_not_hit_a_reused_pid(rt, bundle):
+    c = rt.start(bundle.args("/bin/true"))
+    pid = c.pid
+    c.wait()
+    other = None
+    for _ in range(20):                  # others on the machine may take the number first
+        with open("/proc/sys/kernel/ns_last_pid", "w", encoding="utf8") as f:
+            f.write(str(pid - 1))
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+        if child == pid:
+            other = child
+            break
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        if os.path.exists("/proc/%d" % pid):
+            break
+    if other is None:
+        c.kill("KILL").fails()
+        return
+    try:
+        assert "not running" in c.kill("KILL").fails().err
+        assert alive(other)
+    finally:
+        os.kill(other, 9)
+        os.waitpid(other, 0)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Lifecycle and the five operations: requirements 1-3, 9, 18-21, 27, 30, 33-58."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from harness import cgroup_of, read, until, write
+
+
+@pytest.mark.quick
+def test_r018_r020_r027_create_builds_start_runs(rt, bundle):
+    bundle.sh("echo ran > /data/mark; echo hello")
+    c = rt.create(bundle)
+    assert c.state()["status"] == "created"
+    assert not os.path.exists(bundle.rootfs + "/data/mark")
+    assert os.readlink("/proc/%d/ns/pid" % c.pid) != os.readlink("/proc/self/ns/pid")
+    c.start().ok()
+    assert c.wait() == 0
+    assert c.out == "hello\n"
+    assert read(bundle.rootfs + "/data/mark") == "ran\n"
+    assert c.status() == "stopped"
+    c.delete().ok()
+    rt.cmd("state", c.id).fails()
+
+
+def test_r002_config_missing(rt, bundle):
+    os.rename(bundle.save(), bundle.dir + "/Config.json")
+    rt.failing_create(bundle, save=False, match=r"config\.json")
+
+
+def test_r003_rootfs_missing(rt, bundle):
+    shutil.rmtree(bundle.rootfs)
+    rt.failing_create(bundle, match="No such file or directory")
+
+
+def test_r003_rootfs_is_a_file(rt, bundle):
+    shutil.rmtree(bundle.rootfs)
+    write(bundle.rootfs, "")
+    rt.failing_create(bundle)
+
+
+def test_r021_config_edit_after_create(rt, bundle):
+    c = rt.create(bundle.sh("echo first"))
+    bundle.sh("echo second").save()
+    c.start().ok()
+    c.wait()
+    assert c.out == "first\n"
+
+
+def test_r021_config_removed_after_create(rt, bundle):
+    c = rt.create(bundle.sh("echo first"))
+    os.unlink(bundle.dir + "/config.json")
+    c.start().ok()
+    c.wait()
+    assert c.out == "first\n"
+    c.delete().ok()
+
+
+@pytest.mark.quick
+def test_r030_r056_delete_removes_everything(rt, bundle):
+    c = rt.hold(bundle)
+    pid = c.pid
+    groups = cgroup_of(pid)
+    mine = [d for d in groups.values() if c.id in d]
+    assert mine
+    c.stop()
+    for directory in mine:
+        assert not os.path.exists(directory)
+    assert rt.states() == []
+
+
+@pytest.mark.parametrize("command", ["state", "start", "kill", "delete", "create", "run", "exec", "pause",
+                                     "resume", "ps"])
+def test_r036_r039_r047_r051_r054_no_id(rt, command):
+    rt.cmd(command).fails()
+
+
+@pytest.mark.parametrize("command", ["state", "start", "kill", "delete", "pause", "resume", "ps"])
+def test_r037_unknown_id(rt, command):
+    result = rt.cmd(command, "no-such-container").fails()
+    assert "does not exist" in result.err
+
+
+def test_r037_unknown_id_exec(rt):
+    result = rt.cmd("exec", "no-such-container", "true").fails()
+    assert "does not exist" in result.err
+
+
+def test_r039_bundle_defaults_to_cwd(rt, bundle):
+    bundle.sh("echo here").save()
+    assert rt.cmd("run", rt.new_id(), cwd=bundle.dir).ok().out == "here\n"
+
+
+def test_r039_bundle_missing(rt):
+    rt.cmd("create", "--bundle", rt.path("nothing"), rt.new_id()).fails()
+
+
+BAD_IDS = ["a/b", "..", ".", "", "../x", "x" * 5000, "a b", "a\nb", "/abs", "a:b", "é"]
+
+
+@pytest.mark.parametrize("ident", BAD_IDS, ids=[repr(i[:12]) for i in BAD_IDS])
+def test_r040_invalid_id(rt, bundle, ident):
+    bundle.args("/bin/true").save()
+    rt.cmd("create", "--bundle", bundle.dir, ident).fails()
+    assert rt.states() == []
+
+
+@pytest.mark.parametrize("ident", ["a", "A.b_c-d+e", "0", "x" * 64])
+def test_r040_valid_id(rt, bundle, ident):
+    bundle.linux["cgroupsPath"] = "/" + rt.new_id()
+    assert rt.sh(bundle, "echo ok", ident=ident) == "ok\n"
+
+
+@pytest.mark.quick
+def test_r009_r040_id_in_use(rt, bundle):
+    c = rt.hold(bundle)
+    before = c.state()
+    result = rt.cmd("create", "--bundle", bundle.dir, c.id).fails()
+    assert "exist" in result.err
+    assert c.state() == before
+    c.stop()
+
+
+def test_r040_id_in_use_by_created(rt, bundle):
+    c = rt.create(bundle.args("/bin/true"))
+    rt.cmd("create", "--bundle", bundle.dir, c.id).fails()
+    rt.cmd("run", "--bundle", bundle.dir, c.id).fails()
+    assert c.status() == "created"
+    c.start().ok()
+    assert c.wait() == 0
+
+
+def test_r042_properties_applied_at_create(rt, bundle):
+    bundle.config["hostname"] = "applied"
+    bundle.add_mount("/mnt", "tmpfs", "tmpfs", ["size=64k"])
+    c = rt.create(bundle.args("/bin/true"))
+    assert " /mnt " in read("/proc/%d/mountinfo" % c.pid)
+    assert os.readlink("/proc/%d/ns/net" % c.pid) != os.readlink("/proc/self/ns/net")
+
+
+def test_r045_impossible_property(rt, bundle):
+    bundle.add_mount("/mnt", "none", "no-such-filesystem")
+    rt.failing_create(bundle.args("/bin/true"), match=r"mounts\[\d+\] /mnt.*: ")
+
+
+@pytest.mark.quick
+def test_r048_start_twice(rt, bundle):
+    c = rt.hold(bundle)
+    c.start().fails()
+    assert c.status() == "running"
+    assert c.out == "ready\n"
+    c.stop()
+
+
+def test_r048_start_stopped(rt, bundle):
+    c = rt.start(bundle.sh("echo x"))
+    c.wait()
+    c.start().fails()
+    assert c.out == "x\n" and c.status() == "stopped"
+
+
+@pytest.mark.ocirun_only
+def test_r050_r085_no_process(rt, bundle):
+    del bundle.config["process"]
+    c = rt.create(bundle)
+    assert c.status() == "created"
+    result = c.start().fails()
+    assert "process" in result.err
+    assert c.status() == "created"
+    c.delete().ok()
+
+
+@pytest.mark.quick
+def test_r052_kill_stopped(rt, bundle):
+    c = rt.start(bundle.args("/bin/true"))
+    c.wait()
+    before = c.state()
+    result = c.kill("KILL").fails()
+    assert "not running" in result.err
+    assert c.state() == before
+
+
+def test_r053_kill_created(rt, bundle):
+    c = rt.create(bundle.args("/bin/true"))
+    pid = c.pid
+    c.kill("KILL").ok()
+    until(lambda: c.status() == "stopped", "stopped")
+    c._pid = pid
+    assert c.wait() == 137
+    c.delete().ok()
+
+
+def test_r055_delete_running_refused(rt, bundle):
+    c = rt.hold(bundle)
+    result = c.delete().fails()
+    assert c.id in result.err
+    assert c.status() == "running"
+    assert c.exec("/bin/true").rc == 0
+    c.stop()
+
+
+def test_r055_delete_created_kills(rt, bundle):
+    c = rt.create(bundle.args("/bin/true"))
+    pid = c.pid
+    c.delete().ok()
+    rt.cmd("state", c.id).fails()
+    until(lambda: not os.path.exists("/proc/%d" % pid) or "Z" in read("/proc/%d/stat" % pid), "init gone")
+
+
+@pytest.mark.quick
+def test_delete_force_running(rt, bundle):
+    c = rt.hold(bundle)
+    c.delete("--force").ok()
+    rt.cmd("state", c.id).fails()
+
+
+def test_delete_force_unknown_is_success(rt):
+    result = rt.cmd("delete", "--force", "no-such-container")
+    assert (result.rc, result.out, result.err) == (0, "", "")
+
+
+def test_delete_force_created(rt, bundle):
+    rt.create(bundle.args("/bin/true")).delete("-f").ok()
+
+
+def test_r057_joined_namespace_survives_delete(rt, bundle):
+    import subprocess
+    holder = subprocess.Popen(["unshare", "-n", "sleep", "1000"])
+    rt.procs.append(holder)
+    path = "/proc/%d/ns/net" % holder.pid
+    until(lambda: os.readlink(path) != os.readlink("/proc/self/ns/net"), "the new namespace")
+    bundle.namespace("network", path)
+    inode = os.readlink(path)
+    assert rt.sh(bundle, "readlink /proc/self/ns/net").strip() == inode
+    assert holder.poll() is None and os.readlink(path) == inode
+
+
+def test_r058_id_reusable(rt, bundle):
+    ident = rt.new_id()
+    for word in ("one", "two"):
+        assert rt.sh(bundle, "echo " + word, ident=ident) == word + "\n"
+
+
+def test_r059_only_three_descriptors(rt, bundle):
+    fds = [os.open("/etc", os.O_RDONLY) for _ in range(3)]
+    try:
+        bundle.args("/bin/helper", "fds")
+        assert rt.run(bundle, pass_fds=fds).ok().out.split() == ["0", "1", "2"]
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def test_r061_stdio_is_the_callers(rt, bundle):
+    out, err = rt.memfd(), rt.memfd()
+    bundle.sh("read line; echo out-$line; echo err-$line >&2")
+    rt.run(bundle, input="x\n", stdout=out.fd, stderr=err.fd).ok()
+    assert out.text() == "out-x\n" and err.text() == "err-x\n"
+
+
+@pytest.mark.quick
+def test_r062_default_symlinks(rt, bundle):
+    script = "for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done"
+    assert rt.sh(bundle, script).split() == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1",
+                                             "/proc/self/fd/2", "pts/ptmx"]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("script,status", [("exit 0", 0), ("exit 42", 42), ("kill -9 $$", 137),
+                                           ("exit 255", 255)])
+def test_exit_status(rt, bundle, script, status):
+    # pid 1 of a namespace cannot kill itself: use a child's status for the signal
+    if "kill" in script:
+        bundle.drop_namespace("pid")
+    result = rt.run(bundle.sh(script))
+    assert result.rc == status and result.err == ""
+
+
+def test_run_detach(rt, bundle):
+    ident = rt.new_id()
+    bundle.hold().save()
+    result = rt.cmd("run", "-d", "--bundle", bundle.dir, "--pid-file", rt.path("pid"), ident).ok()
+    state = rt.state(ident)
+    assert state["status"] == "running"
+    assert int(read(rt.path("pid"))) == state["pid"]
+    until(lambda: result.out == "ready\n", "ready")
+    rt.cmd("delete", "-f", ident).ok()
+
+
+def test_run_keep(rt, bundle):
+    ident = rt.new_id()
+    assert rt.run(bundle.sh("exit 3"), "--keep", ident=ident).rc == 3
+    assert rt.state(ident)["status"] == "stopped"
+    rt.cmd("delete", ident).ok()
+
+
+def test_run_forwards_signals(rt, bundle):
+    bundle.sh("trap 'echo got; exit 7' TERM; echo ready; while :; do sleep 1000 & wait; done").save()
+    proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id())
+    until(lambda: "ready" in proc.result_out.text(), "ready")
+    proc.terminate()
+    result = rt.finish(proc)
+    assert result.rc == 7 and "got" in result.out
+
+
+def test_pid_file_relative_to_caller(rt, bundle):
+    bundle.args("/bin/true").save()
+    ident = rt.new_id()
+    os.mkdir(rt.path("cwd"))
+    rt.cmd("create", "--bundle", bundle.dir, "--pid-file", "p", ident, cwd=rt.path("cwd")).ok()
+    assert int(read(rt.path("cwd/p"))) == rt.state(ident)["pid"]
+
+
+def test_pid_file_overwrites(rt, bundle):
+    write(rt.path("pid"), "something long that was here before")
+    c = rt.create(bundle.args("/bin/true"), "--pid-file", rt.path("pid"))
+    assert read(rt.path("pid")).strip() == str(c.pid)
+
+
+def test_r033_no_trace_of_a_failed_run(rt, bundle):
+    ident = rt.new_id()
+    rt.run(bundle.args("/no/such/program"), ident=ident).fails()
+    rt.cmd("state", ident).fails()
+    assert rt.states() == []
+
+
+def test_r033_pid_file_unwritable(rt, bundle):
+    bundle.args("/bin/true").save()
+    rt.cmd("create", "--bundle", bundle.dir, "--pid-file", rt.path("no/such/dir"), rt.new_id()).fails()
+    assert rt.states() == []
+
+
+def test_concurrent_creates(rt):
+    procs = []
+    for i in range(6):
+        bundle = rt.bundle("echo %d" % i)
+        bundle.save()
+        procs.append(rt.popen("run", "--bundle", bundle.dir, rt.new_id()))
+    assert [rt.finish(p).ok().out for p in procs] == ["%d\n" % i for i in range(6)]
+
+
+def test_r009_concurrent_creates_of_one_id(rt, bundle):
+    bundle.args("/bin/true").save()
+    ident = rt.new_id()
+    procs = [rt.popen("create", "--bundle", bundle.dir, ident) for _ in range(5)]
+    codes = sorted(rt.finish(p).rc for p in procs)
+    assert codes[0] == 0 and 0 not in codes[1:]
+    assert rt.state(ident)["status"] == "created"
+    rt.cmd("delete", "-f", ident).ok()
+
+
+@pytest.mark.ocirun_only
+def test_delete_force_with_broken_record(rt, bundle):
+    for text in ("", "{", "null", json.dumps({"id": 1})):
+        c = rt.hold(rt.bundle())
+        pid = c.pid
+        with open(os.path.join(rt.root, c.id, "state.json"), "w", encoding="utf8") as f:
+            f.write(text)
+        rt.cmd("delete", "--force", c.id).ok()
+        assert rt.states() == []
+        until(lambda: not os.path.exists("/proc/%d" % pid) or "Z" in read("/proc/%d/stat" % pid), "end")
