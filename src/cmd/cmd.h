@@ -31,6 +31,8 @@ int cmd_list(const struct runtime *rt, int argc, char **argv, int *status, struc
 int cmd_ps(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_run(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_spec(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
+int cmd_pause(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
+int cmd_resume(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_start(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_state(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 
@@ -41,8 +43,6 @@ int cmd_unsupported(const struct runtime *rt, int argc, char **argv, int *status
  */
 int cmd_print(const char *text, size_t len, struct err *err);
 
-/** cmd_signal - the number of a signal: "9", "KILL", "SIGKILL", "kill", "RTMIN+3"; -1 if unknown */
-int cmd_signal(const char *name);
 
 /* The options that create and run share. */
 #define CREATE_OPTION_ROWS                                                                         \

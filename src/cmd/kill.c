@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ocirun kill: a signal for a container's process, or for all of them. */
+#include "base/proc.h"
 #include "cmd/cmd.h"
 
 #include <signal.h>
@@ -33,7 +34,7 @@ int cmd_kill(const struct runtime *rt, int argc, char **argv, int *status, struc
     (void)status;
     if (r != 0)
         return r;
-    if (args.n > 1 && (sig = cmd_signal(args.list[1])) < 0)
+    if (args.n > 1 && (sig = proc_signal_number(args.list[1])) < 0)
         return err_set(err, 0, "unknown signal \"%s\"", args.list[1]);
     return container_kill(rt, args.list[0], sig, o.all, err);
 }

@@ -63,6 +63,10 @@ int container_start(const struct runtime *rt, const char *id, struct err *err);
 /** container_kill - @all: every process of the cgroup */
 int container_kill(const struct runtime *rt, const char *id, int sig, bool all, struct err *err);
 
+/** container_pause, container_resume - freeze and thaw every process of the cgroup */
+int container_pause(const struct runtime *rt, const char *id, struct err *err);
+int container_resume(const struct runtime *rt, const char *id, struct err *err);
+
 /** container_delete - @force: kill first; a container that does not exist is then no error */
 int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err);
 

@@ -159,8 +159,11 @@ static int notify_prepare(struct creation *c, struct err *err)
 
     if (!upstream || !*upstream)
         return 0;
-    if (notify_open(c->dir, upstream, &c->notify, err) < 0)
-        return err_context(err, "NOTIFY_SOCKET");
+    if (notify_open(c->dir, upstream, &c->notify, err) < 0) {
+        /* Nobody listens: no reason not to run. */
+        log_warning("%s", err->text);
+        return 0;
+    }
     c->has_notify = true;
     c->notify_dir = openat(c->dir, "notify", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (c->notify_dir < 0)
@@ -411,6 +414,7 @@ static int fill_record(struct creation *c, struct err *err)
     r->namespaces.set = true;
     r->namespaces.bits = validate_namespaces(&b->config);
     r->has_process = b->config.process != NULL;
+    r->start_hooks = b->config.hooks && b->config.hooks->start_container_n;
     r->annotations = b->config.annotations;
     r->annotations_n = b->config.annotations_n;
     if (b->config.process) {

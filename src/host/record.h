@@ -38,6 +38,7 @@ struct record {
     const char *mount_namespace; /* the joined one, when the mounts are in it */
     bool notify;                 /* there is an sd_notify socket to serve at start */
     bool has_process;
+    bool start_hooks;           /* there are startContainer hooks: start may take long */
     struct oci_hooks *hooks; /* poststart and poststop */
     struct oci_pair *annotations;
     size_t annotations_n;

@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static int wrong_status(enum oci_status status, struct err *err)
@@ -83,8 +84,10 @@ static int poststart(const struct runtime *rt, struct found *f, struct err *err)
 int start_container(const struct runtime *rt, struct found *f, int pidfd, struct notify *notify,
                     struct err *err)
 {
+    const struct timeval deadline = {rt->timeout / 1000, rt->timeout % 1000 * 1000};
     _cleanup_close_ int sock = -1;
     enum oci_status status;
+    char who[256];
 
     if (!f->record.has_process)
         return err_set(err, 0, "process: the configuration has none, so there is nothing to start");
@@ -93,7 +96,15 @@ int start_container(const struct runtime *rt, struct found *f, int pidfd, struct
         status = f->record.committed ? store_status(f) : OCI_STATUS_CREATING;
         return wrong_status(status, err);
     }
+    /* Hooks inside take what time they take; init alone answers at once unless it is frozen. */
+    if (!f->record.start_hooks)
+        setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     if (converse(sock, &f->record, err) < 0) {
+        if (err->errnum == EAGAIN) {
+            proc_describe((pid_t)f->record.init.pid, who, sizeof who);
+            return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s",
+                           rt->timeout / 1000, who);
+        }
         /* 7: the specification has a failing startContainer hook destroy the container. */
         if (!strcmp(err->stage, "hooks"))
             destroy(rt, f);

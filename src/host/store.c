@@ -334,7 +334,7 @@ enum oci_status store_status(const struct found *f)
         return OCI_STATUS_STOPPED;
     if (!r->committed)
         return OCI_STATUS_CREATED;
-    if (waits_for_start(f->dir))
-        return OCI_STATUS_CREATED;
-    return cgroup_frozen(&r->cgroup) == 1 ? OCI_STATUS_PAUSED : OCI_STATUS_RUNNING;
+    if (cgroup_frozen(&r->cgroup) == 1)
+        return OCI_STATUS_PAUSED;
+    return waits_for_start(f->dir) ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
 }

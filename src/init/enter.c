@@ -301,3 +301,23 @@ int init_take_seccomp(void *init, struct err *err)
         in->seccomp_fd = m.fds[0];
     return 0;
 }
+
+/* A process of the container may get to look at us (exec), and hooks and the program come next: no fd
+ * on a directory, namespace or process of the machine is left when the container waits
+ * (CVE-2024-21626). Trace and hook output stay, they are files that the caller named. */
+int init_forget_host(void *init, struct err *err)
+{
+    struct init *in = init;
+
+    (void)err;
+    for (int i = 0; i < SETUP_FD_COUNT; i++) {
+        if (i == SETUP_FD_LISTEN || i == SETUP_FD_TRACE || i == SETUP_FD_HOOKS_OUT ||
+            i == SETUP_FD_HOOKS_ERR || i == SETUP_FD_ROOTFS)
+            continue;
+        in->fd[i] = fd_close(in->fd[i]);
+    }
+    if (in->proc != in->host_proc)
+        fd_close(in->proc);
+    in->proc = in->host_proc = -1; /* closed above as SETUP_FD_PROC */
+    return 0;
+}

@@ -24,6 +24,7 @@
 #include "init/wait.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ static const struct stage create_steps[] = {
     {"credentials", init_credentials, NULL, "5b"},
     {"cwd", init_cwd, NULL, "5b: entered, and inside the root"},
     {"program", init_program_lookup, NULL, "5b: args[0] found"},
+    {"forget", init_forget_host, NULL, "5b: nothing of the machine stays open"},
     {"created", init_report_ready, NULL, "5c: waits"},
 };
 
@@ -91,6 +93,7 @@ static const struct stage exec_steps[] = {
     {"credentials", init_credentials, NULL, ""},
     {"cwd", init_cwd, NULL, ""},
     {"program", init_program_lookup, NULL, ""},
+    {"forget", init_forget_host, NULL, ""},
     {"descriptors", init_descriptors, NULL, ""},
     {"ready", init_report_ready, NULL, ""},
     {"seccomp", init_seccomp_late, NULL, ""},
@@ -168,6 +171,8 @@ void init_main(int argc, char **argv)
     (void)argc;
     (void)argv;
     prepare(&in);
+    /* It came through execve, but is not for hooks or the program. */
+    fcntl(PROTOCOL_FD, F_SETFD, FD_CLOEXEC);
     /* Somebody who runs the binary under this name by hand has no socket there. */
     if (receive_setup(&in, &err) < 0) {
         protocol_send_err(in.sock, &err);

@@ -123,6 +123,15 @@ int init_cwd(void *init, struct err *err)
 
 /* ---- program ---- */
 
+/* A missing x bit is EACCES as well: only if not even the root can be opened is it the filter. */
+static bool lookups_are_filtered(const struct init *in)
+{
+    struct err ignored = ERR_INIT;
+    _cleanup_close_ int fd = path_open_in_root(in->rootfs, "/", O_PATH | O_DIRECTORY, &ignored);
+
+    return fd < 0;
+}
+
 int init_program_lookup(void *init, struct err *err)
 {
     struct init *in = init;
@@ -134,7 +143,7 @@ int init_program_lookup(void *init, struct err *err)
         return -1;
     if (lookup_program(in, err) < 0) {
         err_object(err, "process.args[0]");
-        return init_seccomp_hint(in, "openat2 or faccessat2", err);
+        return lookups_are_filtered(in) ? init_seccomp_hint(in, "openat2", err) : -1;
     }
     in->program_is_checked = true;
     return 0;

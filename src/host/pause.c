@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded. */
+#include "base/wording.h"
+#include "host/store.h"
+
+static int find_in_status(const struct runtime *rt, const char *id, bool paused, struct found *f,
+                          struct err *err)
+{
+    enum oci_status status;
+
+    if (store_find(rt, id, f, err) < 0)
+        return -1;
+    if (f->record.cgroup.places_n == 0)
+        return err_set(err, 0, "the container has no cgroup that could be frozen");
+    status = store_status(f);
+    if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
+        return err_set(err, 0, WORDING_NOT_RUNNING);
+    if (paused && status != OCI_STATUS_PAUSED)
+        return err_set(err, 0, "container not paused");
+    if (!paused && status == OCI_STATUS_PAUSED)
+        return err_set(err, 0, "container is paused already");
+    return 0;
+}
+
+int container_pause(const struct runtime *rt, const char *id, struct err *err)
+{
+    _cleanup_found_ struct found f = FOUND_INIT;
+
+    if (find_in_status(rt, id, false, &f, err) < 0)
+        return -1;
+    return cgroup_freeze(&f.record.cgroup, true, err);
+}
+
+int container_resume(const struct runtime *rt, const char *id, struct err *err)
+{
+    _cleanup_found_ struct found f = FOUND_INIT;
+
+    if (find_in_status(rt, id, true, &f, err) < 0)
+        return -1;
+    return cgroup_freeze(&f.record.cgroup, false, err);
+}
