@@ -95,10 +95,11 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     }
     m->type = head;
     m->len = (size_t)got - sizeof head;
-    /* Texts are shorter than the buffer (protocol_send_err, init_warn); make sure of their end. */
-    if (m->len < sizeof m->u)
-        memset((char *)&m->u + m->len, 0, m->len + 1 < sizeof m->u ? 1 : 0);
-    m->u.text[sizeof m->u.text - 1] = '\0';
+    /* A payload that is shorter than its struct (COMMITTED without limits, a message of an older
+     * release) reads as zeros, and a text ends. The large SETUP is only taken whole. */
+    if (m->len < sizeof m->u.limits)
+        memset(m->u.text + m->len, 0, sizeof m->u.limits - m->len);
+    m->u.text[m->len < sizeof m->u.text ? m->len : sizeof m->u.text - 1] = '\0';
     return 1;
 }
 

@@ -43,7 +43,6 @@ int cmd_unsupported(const struct runtime *rt, int argc, char **argv, int *status
  */
 int cmd_print(const char *text, size_t len, struct err *err);
 
-
 /* The options that create and run share. */
 #define CREATE_OPTION_ROWS                                                                         \
     OPT_TEXT(struct create_options, bundle, "bundle", 'b', "DIR",                                  \

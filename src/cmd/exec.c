@@ -90,6 +90,8 @@ static int add_capability(struct exec_options *o, const char *part, struct err *
 
 static int parse_caps(void *options, const char *value, struct err *err)
 {
+    if (!*value)
+        return err_set(err, 0, "--cap: the name of a capability is missing");
     return each_part(options, value, add_capability, err);
 }
 

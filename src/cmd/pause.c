@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ocirun pause, ocirun resume: stop all processes of a container where they are, and let them go on. */
+/* ocirun pause, ocirun resume: stop all processes of a container where they are, and let them go
+ * on. */
 #include "cmd/cmd.h"
 
 static const struct option_row rows[] = {

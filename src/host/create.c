@@ -55,6 +55,8 @@ static int explain(struct creation *c, struct err *err)
 {
     char who[256];
 
+    if (err->stage[0]) /* init's own words, whatever their errno */
+        return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
         return spawn_died(&c->spawn, &c->record.cgroup, err);
     if (err->errnum == EAGAIN) {
@@ -79,6 +81,8 @@ static int tell(struct creation *c, enum protocol_type type, const void *data, s
 
     if (protocol_send(c->spawn.sock, type, data, len, fds, n, err) == 0)
         return 0;
+    if (err->errnum != EPIPE && err->errnum != ECONNRESET)
+        return -1;
     return expect(c, PROTOCOL_READY, &m, err) < 0 ? -1 : err_set(err, EPROTO, "init");
 }
 
@@ -169,6 +173,7 @@ static int notify_prepare(struct creation *c, struct err *err)
     if (c->notify_dir < 0)
         return err_errno(err, "sd_notify directory");
     c->setup.flags |= SETUP_NOTIFY;
+    c->record.notify = true;
     return 0;
 }
 
@@ -418,6 +423,7 @@ static int fill_record(struct creation *c, struct err *err)
     r->annotations = b->config.annotations;
     r->annotations_n = b->config.annotations_n;
     if (b->config.process) {
+        r->scheduling = b->config.process->scheduler || b->config.process->io_priority;
         r->rlimits = b->config.process->rlimits;
         r->rlimits_n = b->config.process->rlimits_n;
     }
@@ -450,8 +456,8 @@ static int fill_setup(struct creation *c, struct err *err)
                                                   : LOG_LEVEL_ERROR;
     s->listen_fds = handoff_listen_fds();
     s->preserve_fds = c->o->preserve_fds + s->listen_fds;
-    if (s->preserve_fds > 256)
-        return err_set(err, EINVAL, "--preserve-fds %u: at most 256", s->preserve_fds);
+    if (c->o->preserve_fds > 256 || s->preserve_fds > 256)
+        return err_set(err, EINVAL, "--preserve-fds %u: at most 256", c->o->preserve_fds);
     if (c->o->no_pivot)
         s->flags |= SETUP_NO_PIVOT;
     if (c->o->no_new_keyring)
@@ -509,8 +515,6 @@ void creation_close(struct creation *c)
             fd_close(c->spawn.fds[i]);
     }
     fd_close(c->spawn.into_cgroup);
-    if (c->spawn.pid_ns >= 0 && c->spawn.pid_ns != c->spawn.fds[SETUP_FD_NS_PID])
-        fd_close(c->spawn.pid_ns);
     fd_close(c->spawn.sock);
     fd_close(c->spawn.pidfd);
     fd_close(c->root);

@@ -74,7 +74,12 @@ static int end_creator(void *subject, struct err *err)
 
     if (d->found.record.committed)
         return 0;
-    return end_process(d, &d->found.record.creator, "the runtime that creates it", err);
+    if (end_process(d, &d->found.record.creator, "the runtime that creates it", err) < 0)
+        return -1;
+    /* What it wrote before it ended: init, or that it was done. It may have cleaned up as well. */
+    if (d->damaged || store_read(d->found.dir, d->found.arena, &d->found.record, err) == 0)
+        return 0;
+    return err->errnum == ENOENT ? 0 : -1;
 }
 
 /* Everything in the pid namespace ends with init, before init itself does. */
@@ -145,12 +150,15 @@ static int reconstruct(struct deletion *d, struct err *err)
     *r = (struct record){.version = RECORD_VERSION, .id = d->id, .bundle = "/"};
     if (fd_read_file_at(d->found.dir, STORE_CONFIG, 16 << 20, &text, &len, &ignored) == 0 &&
         oci_decode(&oci_config_table, &config, text, len, d->found.arena, NULL, NULL, &diag) < 0)
-        config.linux_ = NULL;
+        config = (struct oci_config){0};
     if (cgroup_plan(config.linux_ ? config.linux_->cgroups_path : NULL, d->id, d->rt->driver,
                     d->found.arena, &r->cgroup, err) < 0)
         return -1;
     for (size_t i = 0; i < r->cgroup.places_n; i++)
         r->cgroup.places[i].created = true;
+    r->hooks = config.hooks;
+    r->annotations = config.annotations;
+    r->annotations_n = config.annotations_n;
     return 0;
 }
 
@@ -169,16 +177,18 @@ int container_delete(const struct runtime *rt, const char *id, bool force, struc
 {
     struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
     int result = find(&d, err);
+    bool gone;
 
     if (result == 0)
         result = store_lock(d.found.dir, rt->timeout, err);
     /* The record may have been committed while we waited. */
     if (result == 0 && !d.damaged)
         result = store_read(d.found.dir, d.found.arena, &d.found.record, err);
+    gone = result < 0 && err->errnum == ENOENT;
     if (result == 0)
         result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), &d, err);
     found_close(&d.found);
-    if (result < 0 && force && err->errnum == ENOENT && !d.damaged) {
+    if (gone && force) {
         *err = (struct err)ERR_INIT;
         return 0;
     }

@@ -20,6 +20,7 @@
 #include "host/limits.h"
 #include "host/lsm.h"
 #include "host/relay.h"
+#include "host/schedule.h"
 #include "host/spawn.h"
 #include "host/store.h"
 #include "seccomp/seccomp.h"
@@ -49,6 +50,8 @@ struct execution {
 
 static int explain(struct execution *x, struct err *err)
 {
+    if (err->stage[0]) /* the process's own words, whatever their errno */
+        return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
         return spawn_died(&x->spawn, NULL, err);
     if (err->errnum == EAGAIN) {
@@ -74,6 +77,8 @@ static int tell(struct execution *x, enum protocol_type type, const void *data, 
 
     if (protocol_send(x->spawn.sock, type, data, len, fds, n, err) == 0)
         return 0;
+    if (err->errnum != EPIPE && err->errnum != ECONNRESET)
+        return -1;
     return expect(x, PROTOCOL_READY, &m, err) < 0 ? -1 : err_set(err, EPROTO, "init");
 }
 
@@ -85,6 +90,9 @@ static int find_target(void *subject, struct err *err)
 
     if (store_find(x->rt, x->o->id, &x->found, err) < 0)
         return -1;
+    /* Before pivot_root the root of its mount namespace is the machine's. */
+    if (!r->committed)
+        return err_set(err, 0, "cannot exec in a container that is still being created");
     status = store_status(&x->found);
     if (status == OCI_STATUS_PAUSED && !x->o->ignore_paused)
         return err_set(err, 0, WORDING_PAUSED);
@@ -148,6 +156,9 @@ static int open_root(struct execution *x, struct err *err)
     x->spawn.fds[SETUP_FD_ROOT] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (x->spawn.fds[SETUP_FD_ROOT] < 0)
         return err_errno(err, "open the container's root");
+    /* The pid was init's if init still lives now. */
+    if (proc_pidfd_exited(x->target))
+        return err_set(err, 0, WORDING_NOT_RUNNING);
     return 0;
 }
 
@@ -161,8 +172,8 @@ static int fill_setup(struct execution *x, struct err *err)
         s->flags |= SETUP_KEEP_GROUPS;
     s->listen_fds = handoff_listen_fds();
     s->preserve_fds = x->o->preserve_fds + s->listen_fds;
-    if (s->preserve_fds > 256)
-        return err_set(err, EINVAL, "--preserve-fds %u: at most 256", s->preserve_fds);
+    if (x->o->preserve_fds > 256 || s->preserve_fds > 256)
+        return err_set(err, EINVAL, "--preserve-fds %u: at most 256", x->o->preserve_fds);
     s->namespaces = (uint32_t)x->found.record.namespaces.bits;
     s->log_level = log_wants(LOG_LEVEL_DEBUG)     ? LOG_LEVEL_DEBUG
                    : log_wants(LOG_LEVEL_WARNING) ? LOG_LEVEL_WARNING
@@ -185,11 +196,11 @@ static int document_fd(struct execution *x, struct err *err)
 static int spawn_process(void *subject, struct err *err)
 {
     struct execution *x = subject;
+    const struct oci_exec_cpu_affinity *a = x->process.exec_cpu_affinity;
     struct timeval deadline = {x->rt->timeout / 1000, x->rt->timeout % 1000 * 1000};
 
     plan_exec(namespace_mask(&x->found.record), spawn_privileged(), &x->spawn.plan);
     x->spawn.plan.child.wait_cgroup = true;
-    x->spawn.pid_ns = x->target;
     if (fill_setup(x, err) < 0)
         return -1;
     x->spawn.fds[SETUP_FD_CONFIG] = document_fd(x, err);
@@ -198,12 +209,17 @@ static int spawn_process(void *subject, struct err *err)
     x->spawn.fds[SETUP_FD_TARGET] = x->target;
     x->spawn.fds[SETUP_FD_PROC] = x->proc;
     x->spawn.fds[SETUP_FD_TRACE] = trace_fd();
+    /* The process inherits it; nothing else of this command minds where it runs. */
+    if (a && schedule_affinity(0, a->initial, "process.execCPUAffinity.initial", err) < 0)
+        return -1;
     if (spawn_init(&x->spawn, err) < 0)
         return explain(x, err);
     setsockopt(x->spawn.sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
         return -1;
     if (cgroup_enter(&x->cgroup, x->spawn.pid, x->spawn.in_cgroup, err) < 0)
+        return -1;
+    if (a && schedule_affinity(x->spawn.pid, a->final, "process.execCPUAffinity.final", err) < 0)
         return -1;
     return tell(x, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
 }
@@ -264,13 +280,15 @@ static int let_go(void *subject, struct err *err)
     struct protocol_message m;
 
     if (expect(x, PROTOCOL_READY, &m, err) < 0 ||
+        schedule_apply(x->spawn.pid, &x->process, err) < 0 ||
         limits_rlimits(x->spawn.pid, x->process.rlimits, x->process.rlimits_n, &left, err) < 0)
         return -1;
     if (x->o->pidfd_socket && handoff_pidfd(x->o->pidfd_socket, x->spawn.pidfd, "setns", err) < 0)
         return -1;
     if (tell(x, PROTOCOL_COMMITTED, &left, sizeof left, NULL, 0, err) < 0)
         return -1;
-    if (protocol_expect(x->spawn.sock, PROTOCOL_READY, &m, err) < 0 && err->errnum != EPIPE)
+    if (protocol_expect(x->spawn.sock, PROTOCOL_READY, &m, err) < 0 &&
+        (err->errnum != EPIPE || err->stage[0]))
         return explain(x, err);
     if (!x->o->pid_file)
         return 0;

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "host/store.h"
-#include "host/validate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,17 +37,6 @@ static int decode(const struct oci_table *table, void *out, const char *text, si
     oci_diag_format(&diag, name, place, sizeof place);
     err_set(err, 0, "%s", place);
     return err_object(err, "%s", diag.path);
-}
-
-static int read_snapshot(int dir, struct oci_arena *arena, struct oci_config *config,
-                         struct err *err)
-{
-    _cleanup_free_ char *text = NULL;
-    size_t len;
-
-    if (fd_read_file_at(dir, STORE_CONFIG, DOCUMENT_MAX, &text, &len, err) < 0)
-        return err_context(err, "snapshot of the configuration");
-    return decode(&oci_config_table, config, text, len, arena, "config.json", err);
 }
 
 static int read_document(const char *path, struct oci_arena *arena, struct oci_process *out,
@@ -152,9 +140,7 @@ static int base_process(const struct exec_options *o, const struct oci_config *c
 int exec_process_make(int dir, struct oci_arena *arena, const struct exec_options *o,
                       struct oci_config *config, struct oci_process *out, struct err *err)
 {
-    const char *member;
-
-    if (read_snapshot(dir, arena, config, err) < 0)
+    if (store_config(dir, arena, config, err) < 0)
         return -1;
     if ((o->process_file ? read_document(o->process_file, arena, out, err)
                          : base_process(o, config, out, err)) < 0)
@@ -163,9 +149,5 @@ int exec_process_make(int dir, struct oci_arena *arena, const struct exec_option
         return -1;
     if (!out->args_n)
         return err_set(err, 0, "args: the process document names no program");
-    if (validate_unsupported_process(out, &member) < 0) {
-        err_set(err, 0, "not supported yet: process.%s", member);
-        return err_object(err, "process.%s", member);
-    }
     return 0;
 }

@@ -10,7 +10,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* A file without a name until it is whole: a runtime that is killed leaves no temporary file in a
+ * directory that is somebody else's. Fails where there is such a file already, or no O_TMPFILE. */
+static int pid_file_new(int dir, const char *name, const char *text, size_t len)
+{
+    _cleanup_close_ int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+    char link[32];
+
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, 0644) < 0)
+        return -1;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW);
+}
 
 int handoff_pid_file(const char *path, pid_t pid, struct err *err)
 {
@@ -28,6 +42,8 @@ int handoff_pid_file(const char *path, pid_t pid, struct err *err)
     dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return err_errno(err, "pid file %s", path);
+    if (pid_file_new(dir, name, text, (size_t)len) == 0)
+        return 0;
     if (fd_replace_file_at(dir, name, text, (size_t)len, 0644, err) < 0)
         return err_context(err, "pid file %s", path);
     return 0;

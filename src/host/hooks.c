@@ -73,8 +73,11 @@ int hooks_run(const struct record *record, const char *kind, const struct oci_ho
 
     if (n == 0)
         return 0;
-    if (hooks_output(record, &out, &err_out, err) < 0)
-        return -1;
+    if (hooks_output(record, &out, &err_out, err) < 0) {
+        if (!keep_going)
+            return -1;
+        warn(NULL, err);
+    }
     text = oci_encode(&oci_state_table, &state, OCI_STYLE_COMPACT, &run.state_len);
     if (!text)
         return err_set(err, ENOMEM, "state for hooks");

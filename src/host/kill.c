@@ -21,7 +21,9 @@ static int signal_init(const struct record *r, int sig, struct err *err)
 
     if (pidfd < 0 && errno == ESRCH)
         return err_set(err, 0, WORDING_NOT_RUNNING);
-    return proc_send_signal(pidfd, (pid_t)r->init.pid, r->init.start_time, sig, err);
+    if (proc_send_signal(pidfd, (pid_t)r->init.pid, r->init.start_time, sig, err) == 0)
+        return 0;
+    return err->errnum == ESRCH ? err_set(err, 0, WORDING_NOT_RUNNING) : -1;
 }
 
 int container_kill(const struct runtime *rt, const char *id, int sig, bool all, struct err *err)

@@ -90,9 +90,8 @@ int namespaces_plan(struct creation *c, struct err *err)
     in.into_cgroup = false;
     plan_make(&in, &c->spawn.plan);
     c->spawn.maps = c->bundle.config.linux_;
-    c->spawn.pid_ns = c->spawn.fds[SETUP_FD_NS_PID];
     c->record.chroot = in.kind[OCI_NS_MOUNT] != PLAN_NEW;
-    if (c->spawn.plan.host_join || c->spawn.plan.child.join[0])
+    if (c->spawn.plan.child.join[0])
         c->setup.flags |= SETUP_NOT_DUMPABLE;
     /* In a user namespace, ours or the container's, mknod makes nodes that nobody may open. */
     c->bind_devices = in.kind[OCI_NS_USER] != PLAN_ABSENT || proc_in_user_namespace();

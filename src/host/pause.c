@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded. */
+/* pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded.
+ */
 #include "base/wording.h"
 #include "host/store.h"
 

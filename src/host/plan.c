@@ -8,9 +8,11 @@
  * what is joined must be joined before the user namespace is made. Then init makes it (unshare),
  * and everything else that is new with it, so that the new namespaces belong to the new user
  * namespace.
- * - setns(2) and unshare(2) for pid namespaces act on children only. A privileged runtime joins by
- *   itself before the clone and goes back afterwards, which saves a fork; otherwise init forks once
- *   more. The same goes for a new pid namespace that init has to unshare.
+ * - setns(2) and unshare(2) for pid namespaces act on children only, so init forks once more. The
+ *   runtime could join before the clone and go back afterwards, which saves the fork; but then the
+ *   child would be visible in a container's pid namespace while it still runs the runtime's own
+ * file and not the read-only clone, and a process there with CAP_SYS_PTRACE gets at that file by
+ *   /proc/PID/exe (CVE-2019-5736; seen to work).
  * - The offsets of a time namespace are written while no process is in it: unshare, write, fork.
  * (One that exists is simply joined: setns(2) of a time namespace acts on the caller at once.)
  * - A pid namespace's first process may not use CLONE_PARENT, so when init is to fork again, the
@@ -57,10 +59,6 @@ static void plan_joins(const struct plan_input *in, struct plan *out)
 
         if (in->kind[type] != PLAN_JOIN)
             continue;
-        if (type == OCI_NS_PID && in->privileged) {
-            out->host_join = CLONE_NEWPID;
-            continue;
-        }
         if (type == OCI_NS_PID)
             out->child.fork = true;
         out->child.join[n++] = flags[type];
@@ -113,17 +111,15 @@ void plan_exec(uint64_t mask, bool privileged, struct plan *out)
     size_t n = 0;
 
     memset(out, 0, sizeof *out);
-    if (privileged) {
+    if (privileged && (mask & CLONE_NEWUSER)) {
         /* The user namespace apart and last: in one call the kernel would check the others with the
          * new credentials, and a network namespace owned outside would be refused. */
-        out->host_join = mask & CLONE_NEWPID;
-        if (mask & ~(uint64_t)(CLONE_NEWPID | CLONE_NEWUSER))
-            out->child.join[n++] = mask & ~(uint64_t)(CLONE_NEWPID | CLONE_NEWUSER);
-        if (mask & CLONE_NEWUSER)
-            out->child.join[n++] = CLONE_NEWUSER;
+        if (mask & ~(uint64_t)CLONE_NEWUSER)
+            out->child.join[n++] = mask & ~(uint64_t)CLONE_NEWUSER;
+        out->child.join[n++] = CLONE_NEWUSER;
     } else if (mask) {
         out->child.join[n++] = mask;
-        out->child.fork = (mask & CLONE_NEWPID) != 0;
     }
+    out->child.fork = (mask & CLONE_NEWPID) != 0;
     out->child.become_root = (mask & CLONE_NEWUSER) != 0;
 }

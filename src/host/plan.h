@@ -23,7 +23,6 @@ struct plan_input {
 };
 
 struct plan {
-    uint64_t host_join;    /* CLONE_NEWPID: the host side joins, clones, and goes back */
     uint64_t clone;        /* CLONE_NEW* for clone3(2) */
     bool maps_before_exec; /* CLONE_NEWUSER is in .clone: the child waits for its maps, then
                               executes init */

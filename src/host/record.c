@@ -38,6 +38,7 @@ static const struct oci_row record_rows[] = {
     OCI_STRING(struct record, mount_namespace, "mountNamespace", 0),
     OCI_BOOL(struct record, notify, "notify", 0),
     OCI_BOOL(struct record, has_process, "hasProcess", 0),
+    OCI_BOOL(struct record, scheduling, "scheduling", 0),
     OCI_BOOL(struct record, start_hooks, "startHooks", 0),
     OCI_OBJECT(struct record, hooks, "hooks", oci_hooks_table, 0),
     OCI_MAP(struct record, annotations, "annotations", 0),

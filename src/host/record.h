@@ -38,7 +38,8 @@ struct record {
     const char *mount_namespace; /* the joined one, when the mounts are in it */
     bool notify;                 /* there is an sd_notify socket to serve at start */
     bool has_process;
-    bool start_hooks;           /* there are startContainer hooks: start may take long */
+    bool scheduling;         /* start sets process.scheduler or process.ioPriority */
+    bool start_hooks;        /* there are startContainer hooks: start may take long */
     struct oci_hooks *hooks; /* poststart and poststop */
     struct oci_pair *annotations;
     size_t annotations_n;

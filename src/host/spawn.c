@@ -38,6 +38,10 @@
 
 #include <linux/capability.h>
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+
 bool spawn_privileged(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -46,10 +50,20 @@ bool spawn_privileged(void)
     return sys_capget(&header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN));
 }
 
+/* Where vm.memfd_noexec is set, a memfd is executable only if asked for; kernels before 6.3 do not
+ * know the flag. */
+static int executable_memfd(void)
+{
+    int fd = memfd_create("ocirun-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+    return fd < 0 && errno == EINVAL ? memfd_create("ocirun-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+                                     : fd;
+}
+
 static int sealed_copy(struct err *err)
 {
     _cleanup_close_ int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    _cleanup_close_ int copy = memfd_create("ocirun-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    _cleanup_close_ int copy = executable_memfd();
     char path[64];
     char buf[65536];
     ssize_t n = 0;
@@ -92,6 +106,7 @@ __attribute__((noreturn)) static void child_fail(int sock, const char *what)
     static struct err err; /* too large for the stack of a child; it is a copy anyway */
 
     err_errno(&err, "%s", what);
+    memcpy(err.stage, "spawn", sizeof "spawn");
     protocol_send_err(sock, &err);
     _exit(1);
 }
@@ -108,8 +123,10 @@ static bool is_callers(int fd)
 static void move_preserved(uint32_t n, int sock)
 {
     for (uint32_t i = 0; i < n; i++) {
-        if (is_callers((int)(3 + i)) &&
-            dup3((int)(3 + i), (int)(PROTOCOL_PRESERVE_BASE + i), 0) < 0)
+        /* A gap stays one: what the caller has open up there was not announced. */
+        if (!is_callers((int)(3 + i)))
+            close((int)(PROTOCOL_PRESERVE_BASE + i));
+        else if (dup3((int)(3 + i), (int)(PROTOCOL_PRESERVE_BASE + i), 0) < 0)
             child_fail(sock, "--preserve-fds");
     }
 }
@@ -139,14 +156,16 @@ static void wait_for_maps(int sock)
 __attribute__((noreturn)) static void child(const struct spawn *s, int self, int sock, pid_t parent)
 {
     static char *const argv[] = {(char *)"ocirun-init", NULL};
-    static char *const envp[] = {NULL};
+    static char *const none[] = {NULL};
     uint32_t preserve = s->setup->preserve_fds;
+    int low = preserve ? (int)(PROTOCOL_PRESERVE_BASE + preserve) : PROTOCOL_FD + 1;
+    int given = sock;
 
     /* The socket and the file out of the way of both ranges. */
-    sock = fcntl(sock, F_DUPFD_CLOEXEC, (int)(PROTOCOL_PRESERVE_BASE + preserve));
-    self = fcntl(self, F_DUPFD_CLOEXEC, (int)(PROTOCOL_PRESERVE_BASE + preserve));
+    sock = fcntl(sock, F_DUPFD_CLOEXEC, low);
+    self = fcntl(self, F_DUPFD_CLOEXEC, low);
     if (sock < 0 || self < 0)
-        _exit(1);
+        child_fail(given, "move file descriptors (RLIMIT_NOFILE too low?)");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != 0 && getppid() != parent)
         _exit(1);
@@ -163,7 +182,10 @@ __attribute__((noreturn)) static void child(const struct spawn *s, int self, int
         if (fcntl(fd, F_GETFD) >= 0)
             fcntl(fd, F_SETFD, 0);
     }
-    sys_execveat(self, "", argv, envp, AT_EMPTY_PATH);
+#ifdef OCIRUN_FAULT_INJECTION
+    sys_execveat(self, "", argv, environ, AT_EMPTY_PATH);
+#endif
+    sys_execveat(self, "", argv, none, AT_EMPTY_PATH);
     child_fail(sock, "execute the runtime's own file as init");
 }
 
@@ -210,34 +232,10 @@ static pid_t clone_child(struct spawn *s, struct err *err)
     return pid;
 }
 
-/* The host side's own excursion into the pid namespace that the child is to be born in. */
-static int enter_pid_namespace(struct spawn *s, int *own, struct err *err)
-{
-    *own = -1;
-    if (!s->plan.host_join)
-        return 0;
-    *own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-    if (*own < 0)
-        return err_errno(err, "open our own pid namespace");
-    if (setns(s->pid_ns, CLONE_NEWPID) < 0) {
-        err_errno(err, "join the pid namespace");
-        *own = fd_close(*own);
-        return -1;
-    }
-    return 0;
-}
-
-static int leave_pid_namespace(int own, struct err *err)
-{
-    if (own >= 0 && setns(own, CLONE_NEWPID) < 0)
-        return err_errno(err, "go back to our own pid namespace");
-    return 0;
-}
-
 static int start_child(struct spawn *s, struct err *err)
 {
     _cleanup_close_ int self = protected_self(err);
-    _cleanup_close_ int theirs = -1, own_pid_ns = -1;
+    _cleanup_close_ int theirs = -1;
     int pair[2];
     pid_t parent = getpid();
 
@@ -247,18 +245,10 @@ static int start_child(struct spawn *s, struct err *err)
         return err_errno(err, "socket to init");
     s->sock = pair[0];
     theirs = pair[1];
-    if (enter_pid_namespace(s, &own_pid_ns, err) < 0)
-        return -1;
     s->pid = clone_child(s, err);
     if (s->pid == 0)
         child(s, self, theirs, parent);
-    if (s->pid < 0) {
-        struct err ignored;
-
-        leave_pid_namespace(own_pid_ns, &ignored);
-        return -1;
-    }
-    return leave_pid_namespace(own_pid_ns, err);
+    return s->pid < 0 ? -1 : 0;
 }
 
 static int write_maps(struct spawn *s, struct err *err)
@@ -280,7 +270,7 @@ static int send_setup(struct spawn *s, struct err *err)
     s->setup->version = PROTOCOL_VERSION;
     s->setup->plan = s->plan.child;
     /* In another pid namespace our pid means nothing to the child. */
-    s->setup->parent = s->plan.host_join || (s->plan.clone & CLONE_NEWPID) ? 0 : getpid();
+    s->setup->parent = s->plan.clone & CLONE_NEWPID ? 0 : getpid();
     s->setup->preserve_open = 0;
     for (uint32_t i = 0; i < s->setup->preserve_fds && i < 64; i++) {
         if (is_callers((int)(3 + i)))
@@ -312,6 +302,16 @@ static int take_second(struct spawn *s, struct err *err)
     return 0;
 }
 
+/* The child has ended before it took what we sent: what it said last is the reason. */
+static int last_words(struct spawn *s, struct err *err)
+{
+    struct protocol_message m;
+
+    if (err->errnum == EPIPE || err->errnum == ECONNRESET)
+        protocol_expect(s->sock, PROTOCOL_READY, &m, err);
+    return -1;
+}
+
 int spawn_init(struct spawn *s, struct err *err)
 {
     struct protocol_message m;
@@ -319,9 +319,9 @@ int spawn_init(struct spawn *s, struct err *err)
     if (start_child(s, err) < 0)
         return -1;
     if (s->plan.maps_before_exec && write_maps(s, err) < 0)
-        return -1;
+        return last_words(s, err);
     if (send_setup(s, err) < 0)
-        return -1;
+        return last_words(s, err);
     if (s->plan.child.wait_maps &&
         (protocol_expect(s->sock, PROTOCOL_NAMESPACES, &m, err) < 0 || write_maps(s, err) < 0))
         return -1;

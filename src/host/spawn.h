@@ -14,7 +14,6 @@ struct spawn {
     struct plan plan;
     struct protocol_setup *setup; /* all but .fds, .plan, .version, .parent is the caller's */
     int fds[SETUP_FD_COUNT];      /* fds for the set-up message, -1 where absent; the caller's */
-    int pid_ns;                   /* fd for plan.host_join: a pid namespace or a pidfd */
     int into_cgroup;              /* fd for CLONE_INTO_CGROUP, or -1 */
     const struct oci_linux *maps; /* id maps to write when a user namespace is new */
 
@@ -26,7 +25,7 @@ struct spawn {
 };
 #define SPAWN_INIT                                                                                 \
     {                                                                                              \
-        .pid_ns = -1, .into_cgroup = -1, .sock = -1, .pid = -1, .pidfd = -1                        \
+        .into_cgroup = -1, .sock = -1, .pid = -1, .pidfd = -1                                      \
     }
 
 /** spawn_init - clone, execute init, send it its set-up, map ids; on failure spawn_kill() cleans up

@@ -19,6 +19,7 @@
 #include "host/hooks.h"
 #include "host/limits.h"
 #include "host/notify.h"
+#include "host/schedule.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,9 +39,20 @@ static int wrong_status(enum oci_status status, struct err *err)
     }
 }
 
-/* Talk to init until its end of the connection closes. Returns 0 when the program runs. */
-static int converse(int sock, const struct record *r, struct err *err)
+/* Rare enough that the snapshot is read for it, and not the record made longer for everybody. */
+static int apply_scheduling(const struct found *f, struct err *err)
 {
+    struct oci_config config;
+
+    if (store_config(f->dir, f->arena, &config, err) < 0)
+        return -1;
+    return config.process ? schedule_apply((pid_t)f->record.init.pid, config.process, err) : 0;
+}
+
+/* Talk to init until its end of the connection closes. Returns 0 when the program runs. */
+static int converse(const struct found *f, int sock, struct err *err)
+{
+    const struct record *r = &f->record;
     struct protocol_limits left;
     struct protocol_message m;
     int got;
@@ -48,17 +60,20 @@ static int converse(int sock, const struct record *r, struct err *err)
     if (protocol_send(sock, PROTOCOL_GO, NULL, 0, NULL, 0, err) < 0 ||
         protocol_expect(sock, PROTOCOL_LIMITS, &m, err) < 0) {
         /* Nothing was said to us: init was busy with another start, which has succeeded. */
-        if (err->errnum == EPIPE || err->errnum == ECONNRESET)
+        if (!err->stage[0] && (err->errnum == EPIPE || err->errnum == ECONNRESET))
             return proc_alive((pid_t)r->init.pid, r->init.start_time)
                        ? err_set(err, 0, WORDING_START_RUNNING)
                        : err_set(err, 0, WORDING_START_STOPPED);
         return -1;
     }
+    if (r->scheduling && apply_scheduling(f, err) < 0)
+        return -1;
     if (limits_rlimits((pid_t)r->init.pid, r->rlimits, r->rlimits_n, &left, err) < 0 ||
         protocol_send(sock, PROTOCOL_LIMITS_DONE, &left, sizeof left, NULL, 0, err) < 0)
         return -1;
     got = protocol_expect(sock, PROTOCOL_READY, &m, err);
-    return got < 0 && err->errnum == EPIPE ? 0 : -1;
+    /* An error of init's has its stage; without one this is the end of file. */
+    return got < 0 && err->errnum == EPIPE && !err->stage[0] ? 0 : -1;
 }
 
 static void destroy(const struct runtime *rt, const struct found *f)
@@ -99,7 +114,7 @@ int start_container(const struct runtime *rt, struct found *f, int pidfd, struct
     /* Hooks inside take what time they take; init alone answers at once unless it is frozen. */
     if (!f->record.start_hooks)
         setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
-    if (converse(sock, &f->record, err) < 0) {
+    if (converse(f, sock, err) < 0) {
         if (err->errnum == EAGAIN) {
             proc_describe((pid_t)f->record.init.pid, who, sizeof who);
             return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s",

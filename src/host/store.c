@@ -221,6 +221,21 @@ int store_read(int dir, struct oci_arena *arena, struct record *record, struct e
     return 0;
 }
 
+int store_config(int dir, struct oci_arena *arena, struct oci_config *config, struct err *err)
+{
+    _cleanup_free_ char *text = NULL;
+    struct oci_diag diag;
+    char place[1024];
+    size_t len;
+
+    if (fd_read_file_at(dir, STORE_CONFIG, RECORD_MAX, &text, &len, err) < 0)
+        return err_context(err, "snapshot of the configuration");
+    if (oci_decode(&oci_config_table, config, text, len, arena, NULL, NULL, &diag) == 0)
+        return 0;
+    oci_diag_format(&diag, STORE_CONFIG, place, sizeof place);
+    return err_set(err, 0, "snapshot of the configuration: %s", place);
+}
+
 int store_cache(int root)
 {
     int fd = openat(root, ".cache", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

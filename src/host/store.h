@@ -36,6 +36,9 @@ int store_write(int dir, const struct record *record, struct err *err);
 /** store_read - read the record into @arena. errnum ENOENT: there is none (yet) */
 int store_read(int dir, struct oci_arena *arena, struct record *record, struct err *err);
 
+/** store_config - decode the snapshot of config.json into @arena */
+int store_config(int dir, struct oci_arena *arena, struct oci_config *config, struct err *err);
+
 /** store_cache - the private cache directory below the root, for compiled filters; -1 if there can
  * be none */
 int store_cache(int root);

@@ -13,6 +13,7 @@
 #include "base/sysctl.h"
 #include "base/util.h"
 #include "host/namespaces.h"
+#include "host/schedule.h"
 #include "seccomp/seccomp.h"
 
 #include <stdio.h>
@@ -66,28 +67,12 @@ static int unsupported(const struct check *c, struct err *err, const char *path)
     return err_context(err, "not supported yet: %s", path);
 }
 
-int validate_unsupported_process(const struct oci_process *p, const char **member)
-{
-    *member = p->scheduler           ? "scheduler"
-              : p->io_priority       ? "ioPriority"
-              : p->exec_cpu_affinity ? "execCPUAffinity"
-                                     : NULL;
-    return *member ? -1 : 0;
-}
-
 static int check_supported(const struct check *c, struct err *err)
 {
-    const char *member;
-    char path[96];
-
     if (c->lin->intel_rdt)
         return unsupported(c, err, "linux.intelRdt");
     if (c->lin->net_devices_n)
         return unsupported(c, err, "linux.netDevices");
-    if (c->p && validate_unsupported_process(c->p, &member) < 0) {
-        snprintf(path, sizeof path, "process.%s", member);
-        return unsupported(c, err, path);
-    }
     return 0;
 }
 
@@ -137,6 +122,17 @@ static int check_user_namespace(const struct check *c, struct err *err)
         return bundle_fail(c->b, err, "process.user.gid", "%u is not mapped by linux.gidMappings",
                            c->p->user.gid);
     return 0;
+}
+
+static int check_affinity(const struct check *c, struct err *err)
+{
+    const struct oci_exec_cpu_affinity *a = c->p ? c->p->exec_cpu_affinity : NULL;
+    struct err why = ERR_INIT;
+
+    if (!a || (schedule_affinity_check(a->initial, "process.execCPUAffinity.initial", &why) == 0 &&
+               schedule_affinity_check(a->final, "process.execCPUAffinity.final", &why) == 0))
+        return 0;
+    return fail(c, err, why.object, why.text);
 }
 
 static int check_names(const struct check *c, struct err *err)
@@ -272,8 +268,9 @@ int validate_config(const struct runtime *rt, const struct bundle *b,
                     const struct create_options *o, bool detach, struct err *err)
 {
     static int (*const checks[])(const struct check *c, struct err *err) = {
-        check_supported, check_terminal, check_user_namespace, check_names,   check_time_offsets,
-        check_sysctl,    check_devices,  check_mounts,         check_seccomp, check_cgroup,
+        check_supported, check_terminal,     check_user_namespace, check_affinity,
+        check_names,     check_time_offsets, check_sysctl,         check_devices,
+        check_mounts,    check_seccomp,      check_cgroup,
     };
     const struct check c = {
         .rt = rt,

@@ -15,10 +15,6 @@
 int validate_config(const struct runtime *rt, const struct bundle *b,
                     const struct create_options *o, bool detach, struct err *err);
 
-/** validate_process - the part that also holds for exec's process document; @prefix: "process." or
- * "" */
-int validate_unsupported_process(const struct oci_process *p, const char **member);
-
 /** validate_namespaces - bits of enum oci_namespace_type that are configured, own or joined */
 uint32_t validate_namespaces(const struct oci_config *config);
 

@@ -76,8 +76,8 @@ static int proceed(struct init *in, struct err *err)
  * with the namespace are enough, so a refusal is none. */
 static int become_root(struct err *err)
 {
-    if ((syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) &&
-        errno != EINVAL)
+    if ((syscall(SYS_setresgid, 0, 0, 0) < 0 && errno != EINVAL) ||
+        (syscall(SYS_setresuid, 0, 0, 0) < 0 && errno != EINVAL))
         return err_errno(err, "become root in the user namespace");
     return 0;
 }
@@ -131,6 +131,9 @@ int init_enter_namespaces(void *init, struct err *err)
         if (join_one(in, plan->join[i], err) < 0)
             return -1;
     }
+    /* They have served; a created container holds on to nothing of others. */
+    for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+        in->fd[namespaces[i].fd] = fd_close(in->fd[namespaces[i].fd]);
     if (plan->unshare & CLONE_NEWUSER) {
         if (unshare((int)plan->unshare & ~CLONE_NEWTIME) < 0)
             return err_errno(err, "make the user namespace");
@@ -302,8 +305,8 @@ int init_take_seccomp(void *init, struct err *err)
     return 0;
 }
 
-/* A process of the container may get to look at us (exec), and hooks and the program come next: no fd
- * on a directory, namespace or process of the machine is left when the container waits
+/* A process of the container may get to look at us (exec), and hooks and the program come next: no
+ * fd on a directory, namespace or process of the machine is left when the container waits
  * (CVE-2024-21626). Trace and hook output stay, they are files that the caller named. */
 int init_forget_host(void *init, struct err *err)
 {

@@ -78,9 +78,9 @@ static const struct stage start_steps[] = {
 
 /* A process for a running container. */
 static const struct stage exec_steps[] = {
-    {"cgroup", init_enter_cgroup, NULL, "in the cgroup before anything of the container is seen"},
     {"config", init_read_config, NULL, ""},
     {"namespaces", init_enter_namespaces, NULL, ""},
+    {"cgroup", init_enter_cgroup, NULL, "the process that runs the program is known"},
     {"root", init_enter_root, NULL, ""},
     {"console", init_console_open, NULL, ""},
     {"keyring", init_keyring, NULL, ""},

@@ -160,8 +160,9 @@ static int wait_for_start(struct init *in, struct err *err)
             go = take_connection(in, err);
     }
     fd_close(signals);
-    /* The signals stay blocked: whatever comes now is for the program, which gets an empty mask. */
-    in->listen = fd_close(in->listen);
+    /* The signals stay blocked: whatever comes now is for the program, which gets an empty mask.
+     * in->listen stays open until execve closes it: so long the status is "created", for the
+     * startContainer hooks too, and another start waits in its queue. */
     if (go > 0 && !in->process)
         return err_set(err, 0, "process: the configuration has none, so there is nothing to start");
     return go < 0 ? -1 : 0;

@@ -23,6 +23,7 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +37,6 @@
 #include <linux/ptrace.h>
 
 #define MAX_PROCESSES 64
-#define OPTIONS                                                                                    \
-    (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |      \
-     PTRACE_O_TRACEEXEC)
 
 struct process {
     pid_t pid;
@@ -159,7 +157,6 @@ static void resume(struct process *p, int sig)
 static void stopped(pid_t pid, int status)
 {
     int sig = WSTOPSIG(status), event = status >> 16;
-    unsigned known = n_processes;
     struct process *p = find(pid);
 
     if (!p) {
@@ -179,49 +176,45 @@ static void stopped(pid_t pid, int status)
         else
             resume(p, 0);
     } else if (event) {
-        resume(p, 0); /* seized */
+        resume(p, 0); /* a new process, or a seized one */
     } else if (sig == (SIGTRAP | 0x80)) {
         at_call(p);
         resume(p, 0);
-    } else if (sig == SIGSTOP && p->execs == 0 && (known != n_processes || p->calls == 0)) {
-        resume(p, 0); /* the first stop of a new process */
     } else {
         resume(p, sig);
     }
 }
 
-static pid_t start(char **argv)
+/* Seized, not PTRACE_TRACEME: its children would begin with a SIGSTOP, which stops them for good if
+ * we end first. */
+static pid_t start(char **argv, unsigned long options)
 {
-    pid_t pid = fork();
+    int gate[2], status;
+    char byte = 0;
+    pid_t pid;
 
-    if (pid < 0)
+    if (pipe2(gate, O_CLOEXEC) < 0 || (pid = fork()) < 0)
         die("fork");
     if (pid == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
-            die("ptrace");
-        raise(SIGSTOP);
+        if (read(gate[0], &byte, 1) != 1)
+            _exit(126);
         execvp(argv[0], argv);
         die(argv[0]);
     }
-    return pid;
-}
-
-/* Up to the command's own execve, so that its first call is the first one of the new image. */
-static void begin(pid_t pid)
-{
-    int status;
-
-    if (waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
-        ptrace(PTRACE_SETOPTIONS, pid, 0, (void *)(long)OPTIONS) < 0 ||
-        ptrace(PTRACE_CONT, pid, 0, 0) < 0 || waitpid(pid, &status, 0) < 0)
+    if (ptrace(PTRACE_SEIZE, pid, 0, (void *)options) < 0 || write(gate[1], &byte, 1) != 1)
         die("ptrace");
-    if (!WIFSTOPPED(status) || status >> 16 != PTRACE_EVENT_EXEC)
+    close(gate[0]);
+    close(gate[1]);
+    /* Up to its execve, so that its first call is the first one of the new image. */
+    if (waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status) || status >> 16 != PTRACE_EVENT_EXEC)
         exit(126);
+    return pid;
 }
 
 int main(int argc, char **argv)
 {
     pid_t attach = 0, command, pid;
+    unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
     int status, c;
 
     while ((c = getopt(argc, argv, "+p:c:w:l:a:")) >= 0) {
@@ -250,15 +243,16 @@ int main(int argc, char **argv)
     error = !strcmp(argv[optind], "kill")   ? 0
             : !strcmp(argv[optind], "list") ? -1
                                             : (int)strtol(argv[optind], NULL, 10);
-    command = start(argv + optind + 1);
-    begin(command);
+    if (target || list || attach)
+        options |= PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+    command = start(argv + optind + 1, options);
     find(command);
     if (attach) {
         struct process *p = find(attach);
 
         target = (unsigned)(p - processes);
         p->execs = 1;
-        if (ptrace(PTRACE_SEIZE, attach, 0, (void *)(long)OPTIONS) < 0 ||
+        if (ptrace(PTRACE_SEIZE, attach, 0, (void *)options) < 0 ||
             ptrace(PTRACE_INTERRUPT, attach, 0, 0) < 0)
             die("attach");
     }

@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static int do_swap(const char *a, const char *b)
 }
 
 /* Watch for processes that appear and try to look into them. */
-static _Noreturn void do_spy(void)
+static _Noreturn void do_spy(bool attach)
 {
     static char seen[70000];
     char path[64], line[256];
@@ -97,7 +98,10 @@ static _Noreturn void do_spy(void)
                     if (fd >= 0) {
                         char self[64];
                         snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-                        for (int i = 0; i < 1000; i++) {
+                        /* it may have executed its program between the two looks */
+                        len = readlink(self, line, sizeof line - 1);
+                        line[len > 0 ? len : 0] = 0;
+                        for (int i = 0; i < 1000 && !strstr(line, "busybox"); i++) {
                             int w = open(self, O_WRONLY);
                             if (w >= 0) {
                                 puts("WRITABLE");
@@ -110,7 +114,7 @@ static _Noreturn void do_spy(void)
                         }
                         close(fd);
                     }
-                    if (ptrace(PTRACE_ATTACH, pid, 0, 0) == 0) {
+                    if (attach && ptrace(PTRACE_ATTACH, pid, 0, 0) == 0) {
                         len = readlink(path, line, sizeof line - 1);
                         line[len > 0 ? len : 0] = 0;
                         if (!strstr(line, "busybox"))
@@ -138,7 +142,7 @@ int main(int argc, char **argv)
     if (!strcmp(what, "swap") && argc == 4)
         return do_swap(argv[2], argv[3]);
     if (!strcmp(what, "spy"))
-        do_spy();
+        do_spy(argc > 2);
     if (!strcmp(what, "ioprio"))
         return report(syscall(SYS_ioprio_get, 1, 0));
     if (!strcmp(what, "mempolicy")) {

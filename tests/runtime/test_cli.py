@@ -163,7 +163,7 @@ def test_silent_on_success(rt, bundle):
     bundle.hold().save()
     log = rt.path("log")
     for args in (["create", "--bundle", bundle.dir, ident], ["start", ident], ["pause", ident], ["resume", ident], ["exec", ident, "true"],
-                 ["update", "--pids-limit", "50", ident], ["kill", ident, "KILL"]):
+                 ["kill", ident, "KILL"]):
         result = rt.cmd(*args, globals=("--log", log)).ok()
         out = result.out.replace("ready\n", "")
         assert (out, result.err) == ("", ""), args
