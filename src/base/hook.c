@@ -91,17 +91,6 @@ static int hook_stdio(const struct hook_child *c)
     return 0;
 }
 
-static void hook_default_signals(void)
-{
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    sigset_t none;
-
-    for (int sig = 1; sig <= SIGRTMAX; sig++)
-        sigaction(sig, &action, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Between clone and execve: system calls only. */
 static _Noreturn void hook_child(const struct hook_child *c)
 {
@@ -109,7 +98,7 @@ static _Noreturn void hook_child(const struct hook_child *c)
     int saved;
 
     setpgid(0, 0);
-    hook_default_signals();
+    proc_default_signals();
     /* The directory first: its fd may be one of 0 to 2. */
     if ((c->run->cwd < 0 || fchdir(c->run->cwd) == 0) && hook_stdio(c) == 0 &&
         fd_cloexec_from(3, -1) == 0)

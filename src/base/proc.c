@@ -26,6 +26,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -394,4 +395,19 @@ const char *proc_signal_name(int sig, char buf[static 24])
     else
         snprintf(buf, 24, "signal %d", sig);
     return buf;
+}
+
+/* The raw call, because libc hides two real-time signals of its own, and a parent may have ignored
+ * them all the same; of the kernel's struct only the handler, its first member here, is looked at,
+ * and all zeroes is the default. */
+void proc_default_signals(void)
+{
+    unsigned long none[16] = {0}, old[16];
+
+    for (int sig = 1; sig <= 64; sig++) {
+        memset(old, 0, sizeof old);
+        if (syscall(SYS_rt_sigaction, sig, NULL, old, 8UL) == 0 && old[0] != (unsigned long)SIG_DFL)
+            syscall(SYS_rt_sigaction, sig, none, NULL, 8UL);
+    }
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, 8UL);
 }

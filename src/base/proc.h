@@ -76,4 +76,9 @@ int proc_write(int procfs, const char *path, const char *value, struct err *err)
  * (/proc/self/uid_map is not the full identity map) */
 bool proc_in_user_namespace(void);
 
+/** proc_default_signals - signals as a fresh process has them, for a program that is about to be
+ * executed: execve(2) resets handlers but keeps what is ignored and blocked; here all is reset.
+ * Usable between fork and execve. */
+void proc_default_signals(void);
+
 #endif

@@ -162,11 +162,16 @@ static int reconstruct(struct deletion *d, struct err *err)
     return 0;
 }
 
+/* The record is read under the lock: it may have been committed while we waited. */
 static int find(struct deletion *d, struct err *err)
 {
-    if (store_find(d->rt, d->id, &d->found, err) == 0)
+    if (store_enter(d->rt, d->id, &d->found, err) < 0 ||
+        store_lock(d->found.dir, d->rt->timeout, err) < 0)
+        return -1;
+    if (store_read(d->found.dir, d->found.arena, &d->found.record, err) == 0)
         return 0;
-    if (d->found.dir < 0 || !d->force)
+    err_context(err, "container %s", d->id);
+    if (!d->force)
         return -1;
     log_warning("%s", err->text);
     d->damaged = true;
@@ -177,14 +182,8 @@ int container_delete(const struct runtime *rt, const char *id, bool force, struc
 {
     struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
     int result = find(&d, err);
-    bool gone;
+    bool gone = result < 0 && err->errnum == ENOENT;
 
-    if (result == 0)
-        result = store_lock(d.found.dir, rt->timeout, err);
-    /* The record may have been committed while we waited. */
-    if (result == 0 && !d.damaged)
-        result = store_read(d.found.dir, d.found.arena, &d.found.record, err);
-    gone = result < 0 && err->errnum == ENOENT;
     if (result == 0)
         result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), &d, err);
     found_close(&d.found);

@@ -292,7 +292,7 @@ int store_lock(int dir, int timeout, struct err *err)
     return 0;
 }
 
-int store_find(const struct runtime *rt, const char *id, struct found *f, struct err *err)
+int store_enter(const struct runtime *rt, const char *id, struct found *f, struct err *err)
 {
     if (container_id_check(id, err) < 0)
         return -1;
@@ -311,6 +311,13 @@ int store_find(const struct runtime *rt, const char *id, struct found *f, struct
         f->arena = oci_arena_new();
     if (!f->arena)
         return err_set(err, ENOMEM, "container %s", id);
+    return 0;
+}
+
+int store_find(const struct runtime *rt, const char *id, struct found *f, struct err *err)
+{
+    if (store_enter(rt, id, f, err) < 0)
+        return -1;
     if (store_read(f->dir, f->arena, &f->record, err) < 0)
         return err_context(err, "container %s", id);
     return 0;

@@ -57,6 +57,9 @@ struct found {
     struct record record;
 };
 
+/** store_enter - the first half of store_find: open, and make the arena, but do not read */
+int store_enter(const struct runtime *rt, const char *id, struct found *f, struct err *err);
+
 /** store_find - open and read; what every command but create begins with. @f is FOUND_INIT, or has
  * an arena for the strings of the record; found_close() in any case. */
 int store_find(const struct runtime *rt, const char *id, struct found *f, struct err *err);

@@ -34,6 +34,7 @@
  */
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/trace.h"
 #include "base/wording.h"
@@ -300,24 +301,6 @@ static void close_all_but_program(struct init *in)
 
 /* ---- execve ---- */
 
-/*
- * Signals as a fresh process has them: execve resets handlers but keeps what is ignored and
- * blocked. The raw call, because libc hides two real-time signals of its own; of struct sigaction
- * only the handler, its first member on every architecture, is looked at, and all zeroes is the
- * default.
- */
-static void signals_default(void)
-{
-    unsigned long none[16] = {0}, old[16];
-
-    for (int sig = 1; sig <= 64; sig++) {
-        memset(old, 0, sizeof old);
-        if (syscall(SYS_rt_sigaction, sig, NULL, old, 8UL) == 0 && old[0] != (unsigned long)SIG_DFL)
-            syscall(SYS_rt_sigaction, sig, none, NULL, 8UL);
-    }
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, 8UL);
-}
-
 /* Everything that does not have to wait for execve itself: see the list of calls at the top. */
 static int program_settle(struct init *in, struct err *err)
 {
@@ -329,7 +312,7 @@ static int program_settle(struct init *in, struct err *err)
         err_errno(err, "clear the parent-death signal");
         return init_seccomp_hint(in, "prctl", err);
     }
-    signals_default();
+    proc_default_signals();
     in->settled = true;
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "host/plan.h"
+#include "libocispec/ocispec.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
