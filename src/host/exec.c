@@ -31,7 +31,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 struct execution {
@@ -45,7 +44,6 @@ struct execution {
     struct cgroup_record cgroup; /* the container's, or the sub-cgroup asked for */
     struct protocol_seccomp filter;
     int target, proc, console, seccomp, v2;
-    bool pid_file_written;
 };
 
 static int explain(struct execution *x, struct err *err)
@@ -54,7 +52,7 @@ static int explain(struct execution *x, struct err *err)
         return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
         return spawn_died(&x->spawn, NULL, err);
-    if (err->errnum == EAGAIN) {
+    if (err->errnum == EAGAIN && x->spawn.pid > 0) {
         char who[256];
 
         proc_describe(x->spawn.pid, who, sizeof who);
@@ -98,6 +96,8 @@ static int find_target(void *subject, struct err *err)
         return err_set(err, 0, WORDING_PAUSED);
     if (status != OCI_STATUS_RUNNING && status != OCI_STATUS_PAUSED && status != OCI_STATUS_CREATED)
         return err_set(err, 0, WORDING_NOT_RUNNING);
+    /* In a paused container the process stands still until resume. */
+    x->spawn.timeout = status == OCI_STATUS_PAUSED ? 0 : x->rt->timeout;
     x->target = proc_pidfd((pid_t)r->init.pid, r->init.start_time);
     if (x->target < 0)
         return err_errno(err, WORDING_NOT_RUNNING);
@@ -197,7 +197,6 @@ static int spawn_process(void *subject, struct err *err)
 {
     struct execution *x = subject;
     const struct oci_exec_cpu_affinity *a = x->process.exec_cpu_affinity;
-    struct timeval deadline = {x->rt->timeout / 1000, x->rt->timeout % 1000 * 1000};
 
     plan_exec(namespace_mask(&x->found.record), spawn_privileged(), &x->spawn.plan);
     x->spawn.plan.child.wait_cgroup = true;
@@ -214,13 +213,13 @@ static int spawn_process(void *subject, struct err *err)
         return -1;
     if (spawn_init(&x->spawn, err) < 0)
         return explain(x, err);
-    setsockopt(x->spawn.sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
         return -1;
     if (cgroup_enter(&x->cgroup, x->spawn.pid, x->spawn.in_cgroup, err) < 0)
         return -1;
     if (a && schedule_affinity(x->spawn.pid, a->final, "process.execCPUAffinity.final", err) < 0)
         return -1;
+    spawn_forget_self(&x->spawn);
     return tell(x, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
 }
 

@@ -18,4 +18,7 @@ bool namespaces_is_own(enum oci_namespace_type type, const char *path);
  * if it is gone. */
 int namespaces_unmount(const struct record *record, struct err *err);
 
+/** namespaces_mount_id - id of the mount that @fd lies on (statx(2), Linux 5.8), 0: unknown */
+uint64_t namespaces_mount_id(int fd);
+
 #endif
