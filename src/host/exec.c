@@ -19,6 +19,7 @@
 #include "host/handoff.h"
 #include "host/limits.h"
 #include "host/lsm.h"
+#include "host/namespaces.h"
 #include "host/relay.h"
 #include "host/schedule.h"
 #include "host/spawn.h"
@@ -99,8 +100,11 @@ static int find_target(void *subject, struct err *err)
     /* In a paused container the process stands still until resume. */
     x->spawn.timeout = status == OCI_STATUS_PAUSED ? 0 : x->rt->timeout;
     x->target = proc_pidfd((pid_t)r->init.pid, r->init.start_time);
-    if (x->target < 0)
-        return err_errno(err, WORDING_NOT_RUNNING);
+    if (x->target < 0 && errno == ESRCH)
+        return err_set(err, 0, WORDING_NOT_RUNNING);
+    /* No pidfds here (a filter of an outer container): the namespaces one by one. */
+    if (x->target < 0 && namespaces_open(r, &x->spawn.fds[SETUP_FD_NS_PID], err) < 0)
+        return -1;
     x->proc = proc_open(err);
     return x->proc < 0 ? -1 : 0;
 }
@@ -157,7 +161,7 @@ static int open_root(struct execution *x, struct err *err)
     if (x->spawn.fds[SETUP_FD_ROOT] < 0)
         return err_errno(err, "open the container's root");
     /* The pid was init's if init still lives now. */
-    if (proc_pidfd_exited(x->target))
+    if (!proc_alive((pid_t)x->found.record.init.pid, x->found.record.init.start_time))
         return err_set(err, 0, WORDING_NOT_RUNNING);
     return 0;
 }
@@ -308,6 +312,8 @@ static void close_execution(struct execution *x)
     relay_terminal_end();
     fd_close(x->spawn.fds[SETUP_FD_CONFIG]);
     fd_close(x->spawn.fds[SETUP_FD_ROOT]);
+    for (int i = SETUP_FD_NS_PID; i <= SETUP_FD_NS_TIME; i++)
+        fd_close(x->spawn.fds[i]);
     fd_close(x->spawn.sock);
     fd_close(x->spawn.pidfd);
     fd_close(x->target);

@@ -5,6 +5,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "base/wording.h"
 #include "host/validate.h"
 
 #include <errno.h>
@@ -49,6 +50,24 @@ static int open_namespace(const struct bundle *b, size_t index, struct err *err)
     fd_close(fd);
     return bundle_fail(b, err, member, "%s is not a %s namespace", ns->path,
                        oci_name_of(&oci_namespace_names, (int)ns->type));
+}
+
+int namespaces_open(const struct record *record, int *fds, struct err *err)
+{
+    char path[64];
+
+    for (int type = OCI_NS_PID; type < OCI_NS_COUNT; type++) {
+        if (!(record->namespaces.bits & (1ULL << type)))
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)record->init.pid, files[type]);
+        fds[type - OCI_NS_PID] = open(path, O_RDONLY | O_CLOEXEC);
+        if (fds[type - OCI_NS_PID] < 0)
+            return err_errno(err, "open %s", path);
+    }
+    /* They were init's if init still lives now. */
+    if (!proc_alive((pid_t)record->init.pid, record->init.start_time))
+        return err_set(err, 0, WORDING_NOT_RUNNING);
+    return 0;
 }
 
 static int take_namespaces(struct creation *c, struct plan_input *in, struct err *err)

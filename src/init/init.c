@@ -187,7 +187,7 @@ void init_main(int argc, char **argv)
         _exit(1);
     }
     if (in.setup.flags & SETUP_EXEC) {
-        run("exec", exec_steps, ARRAY_SIZE(exec_steps), &in);
+        run("enter", exec_steps, ARRAY_SIZE(exec_steps), &in);
     } else {
         run("init", create_steps, ARRAY_SIZE(create_steps), &in);
         run("start", start_steps, ARRAY_SIZE(start_steps), &in);

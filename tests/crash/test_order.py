@@ -57,7 +57,7 @@ def test_exec(rt):
     container = rt.hold(bundles.full(rt))
     trace = rt.path("trace")
     rt.cmd("exec", container.id, "/bin/true", globals=("--trace", trace)).ok()
-    mine = stages(trace, "exec", EXEC)
+    mine = stages(trace, "enter", EXEC)
     for stage in EXEC:
         assert stage in mine, "%s is not there: %s" % (stage, mine)
     # both sides write to one file, and some names are the same: init's are those from its `config` on

@@ -44,7 +44,8 @@ def injectable(rt):
 
 def test_tables_are_found():
     names = {(side, table) for side, table, _ in TABLES}
-    assert {("host", "create"), ("host", "exec"), ("host", "delete"), ("init", "init"), ("init", "start")} <= names
+    assert {("host", "create"), ("host", "exec"), ("host", "delete"), ("init", "init"), ("init", "start"),
+            ("init", "enter")} <= names
     assert len(TABLES) > 60
 
 
@@ -56,7 +57,7 @@ def test_stage(crash, rt, side, table, stage, how):
     ident = rt.new_id()
     bundle = bundles.full(rt)
 
-    if "exec" in table:
+    if table in ("exec", "enter"):
         bundle.hold().save()
         rt.start(bundle, ident=ident)
         inside = crash.take()
