@@ -390,7 +390,7 @@ static int add_to_set(struct decoder *d, struct frame *frame, const struct json_
 
 static int append_number(struct decoder *d, struct frame *frame, const struct json_event *event)
 {
-    uint64_t number;
+    uint64_t number = 0;
     uint32_t value;
     void *slot;
     int named;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -100,6 +101,18 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     if (m->len < sizeof m->u.limits)
         memset(m->u.text + m->len, 0, sizeof m->u.limits - m->len);
     m->u.text[m->len < sizeof m->u.text ? m->len : sizeof m->u.text - 1] = '\0';
+    return 1;
+}
+
+int protocol_receive_bare(int sock, enum protocol_type *type)
+{
+    const struct timeval patience = {.tv_sec = 1};
+    uint32_t head;
+
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (recv(sock, &head, sizeof head, 0) != (ssize_t)sizeof head)
+        return 0;
+    *type = head;
     return 1;
 }
 

@@ -192,6 +192,14 @@ int protocol_send(int sock, enum protocol_type type, const void *data, size_t le
  */
 int protocol_receive(int sock, struct protocol_message *m, struct err *err);
 
+/**
+ * protocol_receive_bare - the type of the next message, which carries nothing (GO)
+ * For init while it waits: it needs no buffer. Whatever comes along is dropped.
+ * Returns 1, or 0 at end of file, on failure, and when nothing comes for a second: who connects
+ * speaks at once or is stuck.
+ */
+int protocol_receive_bare(int sock, enum protocol_type *type);
+
 /** protocol_message_clear - close the fds that are still in the message */
 void protocol_message_clear(struct protocol_message *m);
 

@@ -106,8 +106,10 @@ int start_container(const struct runtime *rt, struct found *f, int sock, int pid
 
     if (!f->record.has_process)
         return err_set(err, 0, "process: the configuration has none, so there is nothing to start");
-    if (sock < 0 && f->record.committed)
-        sock = connected = fd_unix_connect_at(f->dir, STORE_SOCKET, SOCK_SEQPACKET, err);
+    if (sock < 0 && f->record.committed) {
+        connected = fd_unix_connect_at(f->dir, STORE_SOCKET, SOCK_SEQPACKET, err);
+        sock = connected;
+    }
     if (sock < 0) {
         status = f->record.committed ? store_status(f) : OCI_STATUS_CREATING;
         return wrong_status(status, err);

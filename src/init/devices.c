@@ -70,7 +70,8 @@ static bool is_node(const struct stat *st, const struct node *n)
  * group of the host's /dev. */
 static int bind_node(struct init *in, const struct node *n, struct err *err)
 {
-    struct mount_object object = {.fd = *n->source, .plain = init_mounts_sources_are_plain()};
+    struct mount_object object = {.fd = n->source ? *n->source : -1,
+                                  .plain = init_mounts_sources_are_plain()};
     _cleanup_close_ int target = -1;
     struct err ignored = ERR_INIT;
     struct stat st;

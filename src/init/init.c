@@ -121,7 +121,10 @@ static void sink(void *data, enum log_level level, const char *text)
         init_warn(data, "%s", text);
 }
 
-static void run(const char *table, const struct stage *steps, size_t n, struct init *in)
+/* Not inlined, as receive_setup(): their buffers would stay on the stack while the container waits.
+ */
+__attribute__((noinline)) static void run(const char *table, const struct stage *steps, size_t n,
+                                          struct init *in)
 {
     struct err err = ERR_INIT;
 
@@ -131,7 +134,7 @@ static void run(const char *table, const struct stage *steps, size_t n, struct i
     _exit(1);
 }
 
-static int receive_setup(struct init *in, struct err *err)
+__attribute__((noinline)) static int receive_setup(struct init *in, struct err *err)
 {
     struct protocol_message m;
     size_t next = 0;

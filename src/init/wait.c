@@ -25,11 +25,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+#define RELEASE_STACK ((uintptr_t)512 << 10)
 
 int init_report_mounted(void *init, struct err *err)
 {
@@ -121,8 +125,8 @@ static void handle_signal(int signals)
 /* Returns 1 when start has said GO; 0: it was nothing. */
 static int take_connection(struct init *in, struct err *err)
 {
-    struct protocol_message m;
-    struct err ignored;
+    const struct timeval forever = {0};
+    enum protocol_type type;
     int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
 
     if (sock < 0) {
@@ -130,10 +134,11 @@ static int take_connection(struct init *in, struct err *err)
             return 0;
         return err_errno(err, "wait for start");
     }
-    if (protocol_receive(sock, &m, &ignored) != 1 || m.type != PROTOCOL_GO) {
+    if (protocol_receive_bare(sock, &type) != 1 || type != PROTOCOL_GO) {
         fd_close(sock);
         return 0;
     }
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
     in->sock = sock;
     return 1;
 }
@@ -152,6 +157,17 @@ static bool take_go(struct init *in)
     return false;
 }
 
+/* The set-up went deeper into the stack than the wait does; what it touched there is charged to the
+ * container for as long as it waits, for nothing. Below the margin is only what has returned. */
+__attribute__((noinline)) static void release_stack(void)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+
+    /* Reaches beyond the end of the stack, which is only said (ENOMEM), not harmful. */
+    madvise((void *)(here - RELEASE_STACK), RELEASE_STACK - 2 * page, MADV_DONTNEED);
+}
+
 static int wait_for_start(struct init *in, struct err *err)
 {
     sigset_t all, old;
@@ -165,6 +181,8 @@ static int wait_for_start(struct init *in, struct err *err)
         signals = signalfd(-1, &all, SFD_CLOEXEC);
     if (!go && signals < 0)
         return err_errno(err, "signalfd");
+    if (go == 0)
+        release_stack();
     while (go == 0) {
         struct pollfd p[2] = {{in->listen, POLLIN, 0}, {signals, POLLIN, 0}};
 
@@ -202,9 +220,9 @@ static int set_limits(const struct protocol_limits *limits, struct err *err)
     return 0;
 }
 
-int init_report_ready(void *init, struct err *err)
+/* READY, COMMITTED. Not inlined: the message would stay on the stack while the container waits. */
+__attribute__((noinline)) static int commit(struct init *in, struct err *err)
 {
-    struct init *in = init;
     struct protocol_message m;
 
     /* A change of credentials has cleared it. */
@@ -215,9 +233,16 @@ int init_report_ready(void *init, struct err *err)
     /* From here on the container does not depend on the runtime that made it. */
     if (prctl(PR_SET_PDEATHSIG, 0) < 0)
         return err_errno(err, "outlive the runtime");
-    if (in->setup.flags & SETUP_EXEC)
-        return set_limits(&m.u.limits, err);
-    return wait_for_start(in, err);
+    return in->setup.flags & SETUP_EXEC ? set_limits(&m.u.limits, err) : 0;
+}
+
+int init_report_ready(void *init, struct err *err)
+{
+    struct init *in = init;
+
+    if (commit(in, err) < 0)
+        return -1;
+    return in->setup.flags & SETUP_EXEC ? 0 : wait_for_start(in, err);
 }
 
 int init_ask_limits(void *init, struct err *err)

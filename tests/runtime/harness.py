@@ -656,7 +656,9 @@ class Guard:
         found = ["process %d %s" % (p, info.get(p, "")) for p in procs - before[0]
                  if p in info]
         found += ["mount " + m for m in mounts if m not in before[1]]
-        found += ["lost mount " + m for m in before[1] if m not in mounts]
+        # a directory that somebody removes takes the mounts on it along in every mount namespace
+        found += ["lost mount " + m for m in before[1]
+                  if m not in mounts and os.path.exists(m.split()[2])]
         found += ["cgroup " + c for c in sorted(cgroups - before[2])]
         found += ["lost cgroup " + c for c in sorted(before[2] - cgroups)]
         found += ["fd %s %s" % f for f in fds.items() if before[3].get(f[0]) != f[1]
