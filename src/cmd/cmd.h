@@ -24,6 +24,7 @@ struct command {
 
 int cmd_create(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_delete(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
+int cmd_events(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_exec(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_features(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_kill(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);

@@ -79,6 +79,16 @@ int container_update(const struct runtime *rt, const char *id, const struct oci_
 int resources_decode(const char *text, size_t len, const char *file, struct oci_arena *arena,
                      struct oci_resources *out, struct err *err);
 
+/** event_fn - print one event; a failure ends container_events() */
+typedef int event_fn(const char *text, size_t len, struct err *err);
+
+/**
+ * container_events - statistics and OOM kills of a container, until it stops
+ * @interval: milliseconds between statistics; 0: print them once and return
+ */
+int container_events(const struct runtime *rt, const char *id, int interval, event_fn *print,
+                     struct err *err);
+
 /** container_delete - @force: kill first; a container that does not exist is then no error */
 int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err);
 

@@ -510,3 +510,74 @@ def test_events_stats(rt, bundle):
     assert data["type"] == "stats" and data["id"] == c.id
     assert data["data"]["pids"]["current"] >= 1 and data["data"]["memory"]["usage"]["usage"] > 0
     c.stop()
+
+
+RUNC_DATA = {
+    "cpu": {"usage", "throttling"}, "cpuset": {"cpu_exclusive", "mems", "cpus", "sched_load_balance"},
+    "memory": {"usage", "swap", "kernel", "kernelTCP", "raw"}, "pids": {"current"}, "blkio": set(),
+}
+
+
+@pytest.mark.ocirun_only
+def test_events_stats_has_the_members_of_runc(rt, bundle):
+    bundle.linux["resources"].update({"pids": {"limit": 33}, "memory": {"limit": 64 << 20}})
+    c = rt.hold(bundle)
+    result = rt.cmd("events", "--stats", c.id).ok()
+    assert result.out.endswith("}\n") and result.out.count("\n") == 1
+    data = json.loads(result.out)["data"]
+    for member, inner in RUNC_DATA.items():
+        assert inner <= set(data[member]), member
+    assert data["pids"]["limit"] == 33
+    assert data["memory"]["usage"]["limit"] == 64 << 20
+    assert data["cpu"]["usage"]["total"] > 0
+    if is_v1("memory"):
+        assert data["memory"]["raw"]["hierarchical_memory_limit"] == 64 << 20
+        assert len(data["cpu"]["usage"]["percpu"]) >= 1
+    if v2_has("hugetlb"):
+        assert data["hugetlb"]["2MB"]["failcnt"] == 0
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_events_until_it_stops(rt, bundle):
+    c = rt.hold(bundle)
+    proc = rt.popen("events", "--interval", "50ms", c.id)
+    until(lambda: len(proc.result_out.text().splitlines()) >= 3)
+    c.kill("KILL")
+    result = rt.finish(proc)
+    assert result.rc == 0, result
+    for line in result.out.splitlines():
+        assert json.loads(line)["type"] == "stats"
+    rt.cmd("events", c.id).fails()
+
+
+@pytest.mark.ocirun_only
+def test_events_oom(rt, bundle):
+    if not is_v1("memory") and not v2_has("memory"):
+        pytest.skip("nobody counts memory")
+    bundle.linux["resources"]["memory"] = {"limit": 20 << 20, "swap": 20 << 20}
+    c = rt.create(bundle.args("/bin/helper", "eat", "200"))
+    proc = rt.popen("events", "--interval", "1h", c.id)
+    watching(proc.pid)
+    c.start().ok()
+    result = rt.finish(proc)
+    assert result.rc == 0, result
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert {"type": "oom", "id": c.id} in lines, result
+
+
+def watching(pid):
+    """Until the process waits in poll(2) with the cgroup's notification among its descriptors."""
+    until(lambda: "anon_inode:[eventfd]" in fds(pid) or any(f.endswith("memory.events") for f in fds(pid)))
+    until(lambda: read("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()[0] == "S")
+
+
+def fds(pid):
+    directory = "/proc/%d/fd/" % pid
+    return [os.readlink(directory + fd) for fd in os.listdir(directory) if os.path.lexists(directory + fd)]
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("options", [["--interval", "0"], ["--interval", "5x"], ["--interval", "-1s"], ["--interval", ""]])
+def test_events_bad_interval(rt, bundle, options):
+    assert "--interval" in rt.cmd("events", *options, "nothing").fails().err
