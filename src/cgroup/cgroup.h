@@ -108,6 +108,13 @@ int cgroup_update(const struct cgroup_record *record, const struct oci_resources
                   const struct oci_resources *before, struct err *err);
 
 /**
+ * cgroup_delegate - make a user the owner of the container's cgroup on pure v2: the directory and
+ * the files of /sys/kernel/cgroup/delegate that exist, nothing else. v1 is left alone.
+ * Source: config-linux.md#cgroup-ownership.
+ */
+int cgroup_delegate(const struct cgroup_record *record, uid_t uid, struct err *err);
+
+/**
  * cgroup_processes - pids in the container's cgroup and below, as the caller sees them
  * @pids: malloc'ed, @n of them, sorted, without duplicates; the caller frees
  */
