@@ -77,8 +77,7 @@ static int no_place(const struct cgroup_write *row, struct err *err)
     for (size_t i = 0; machine && i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
 
-        if (row->v2 ? !h->v2
-                    : h->v2 || !cgroup_has_controller(h->controllers, row->controller))
+        if (row->v2 ? !h->v2 : h->v2 || !cgroup_has_controller(h->controllers, row->controller))
             continue;
         err_set(err, EACCES, "linux.resources.%s: no %s cgroup could be made", row->member,
                 row->v2 ? "v2" : row->controller);

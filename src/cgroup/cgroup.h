@@ -50,9 +50,9 @@ int cgroup_layout(struct err *err);
  * cgroup_check - refuse resources that cannot be carried out on this machine, before any side
  * effect
  * @resources: may be NULL
- * What goes to v2 and cannot be converted is refused by its member's name. With CGROUP_DISABLED limits are refused and a device list is ignored with a warning
- * (engines write one always). A caller without privilege has no device list either: it cannot make
- * devices anyway.
+ * What goes to v2 and cannot be converted is refused by its member's name. With CGROUP_DISABLED
+ * limits are refused and a device list is ignored with a warning (engines write one always). A
+ * caller without privilege has no device list either: it cannot make devices anyway.
  */
 int cgroup_check(const struct oci_resources *resources, enum cgroup_driver driver, struct err *err);
 

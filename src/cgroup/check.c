@@ -128,9 +128,9 @@ int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resou
         return err_set(err, ENOMEM, "linux.resources");
     failed = check_values(resources, err);
     if (!failed)
-        failed = cgroup_convert(
-            resources, driver == CGROUP_DISABLED ? CGROUP_UNIFIED : cgroup_on_v2(machine), arena,
-            &writes, err);
+        failed = cgroup_convert(resources,
+                                driver == CGROUP_DISABLED ? CGROUP_UNIFIED : cgroup_on_v2(machine),
+                                arena, &writes, err);
     if (!failed)
         failed = driver == CGROUP_DISABLED ? check_disabled(&writes, err)
                                            : check_rows(machine, &writes, err);

@@ -233,8 +233,7 @@ static int convert_v1(struct cgroup_conversion *c)
     const struct oci_resources *r = c->r;
 
     if ((r->cpu && convert_cpu(c, r->cpu) < 0) || (r->memory && convert_memory(c, r->memory) < 0) ||
-        (r->pids && !(c->v2 & CGROUP_PIDS) &&
-         convert_pids(r->pids, c->arena, c->out, c->err) < 0))
+        (r->pids && !(c->v2 & CGROUP_PIDS) && convert_pids(r->pids, c->arena, c->out, c->err) < 0))
         return -1;
     return 0;
 }

@@ -19,8 +19,8 @@ static bool on_v2(const struct cgroup_conversion *c)
     return c->v2 & CGROUP_IO;
 }
 
-static int add(struct cgroup_conversion *c, const char *member, const char *file,
-               const char *value, unsigned flags)
+static int add(struct cgroup_conversion *c, const char *member, const char *file, const char *value,
+               unsigned flags)
 {
     const struct cgroup_write row = {.member = member,
                                      .controller = on_v2(c) ? "io" : "blkio",
@@ -130,8 +130,8 @@ static int convert_throttle(struct cgroup_conversion *c, const struct throttle *
             value = oci_printf(c->arena, "%" PRId64 ":%" PRId64 " %" PRIu64, d->major, d->minor,
                                d->rate);
         else if (d->rate == 0)
-            value = oci_printf(c->arena, "%" PRId64 ":%" PRId64 " %s=max", d->major, d->minor,
-                               t->v2);
+            value =
+                oci_printf(c->arena, "%" PRId64 ":%" PRId64 " %s=max", d->major, d->minor, t->v2);
         else
             value = oci_printf(c->arena, "%" PRId64 ":%" PRId64 " %s=%" PRIu64, d->major, d->minor,
                                t->v2, d->rate);

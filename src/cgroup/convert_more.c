@@ -46,8 +46,8 @@ int cgroup_convert_hugetlb(struct cgroup_conversion *c)
                                  "pageSize \"%.32s\" is not a size like 2MB or 1GB", h->page_size);
         /* Reservations are counted apart, and on kernels before 5.7 not at all. */
         row.flags = CGROUP_OPTIONAL;
-        row.file = oci_printf(c->arena, "hugetlb.%s.rsvd.%s", h->page_size,
-                              v2 ? "max" : "limit_in_bytes");
+        row.file =
+            oci_printf(c->arena, "hugetlb.%s.rsvd.%s", h->page_size, v2 ? "max" : "limit_in_bytes");
         if (add(c, &row) < 0)
             return -1;
         row.flags = 0;
@@ -105,9 +105,8 @@ int cgroup_convert_rdma(struct cgroup_conversion *c)
         if (strpbrk(r->device, " \t\n"))
             return cgroup_refuse(c->err, row.member, "the name of a device holds no blanks");
         if (r->hca_handles.set && r->hca_objects.set)
-            row.value =
-                oci_printf(c->arena, "%s hca_handle=%" PRIu64 " hca_object=%" PRIu64, r->device,
-                           r->hca_handles.value, r->hca_objects.value);
+            row.value = oci_printf(c->arena, "%s hca_handle=%" PRIu64 " hca_object=%" PRIu64,
+                                   r->device, r->hca_handles.value, r->hca_objects.value);
         else if (r->hca_handles.set)
             row.value =
                 oci_printf(c->arena, "%s hca_handle=%" PRIu64, r->device, r->hca_handles.value);

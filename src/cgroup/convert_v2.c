@@ -106,7 +106,8 @@ static const char *number_or_max(struct cgroup_conversion *c, int64_t value)
 /* cpu.max takes quota and period in one write; what is not given keeps its value. */
 static const char *cpu_max(struct cgroup_conversion *c, const struct oci_cpu *cpu)
 {
-    const char *quota = number_or_max(c, cpu->quota.set && cpu->quota.value ? cpu->quota.value : -1);
+    const char *quota =
+        number_or_max(c, cpu->quota.set && cpu->quota.value ? cpu->quota.value : -1);
 
     if (!quota || !cpu->period.set || cpu->period.value == 0)
         return quota;
@@ -136,9 +137,9 @@ int cgroup_convert_cpu_v2(struct cgroup_conversion *c)
     if (max && add(c, cpu->quota.set && cpu->quota.value ? "cpu.quota" : "cpu.period", "cpu",
                    "cpu.max", cpu_max(c, cpu), CGROUP_EARLY, CGROUP_AGAIN) < 0)
         return -1;
-    if (cpu->burst.set && add(c, "cpu.burst", "cpu", "cpu.max.burst",
-                              oci_printf(c->arena, "%" PRIu64, cpu->burst.value), CGROUP_EARLY,
-                              CGROUP_AGAIN) < 0)
+    if (cpu->burst.set &&
+        add(c, "cpu.burst", "cpu", "cpu.max.burst",
+            oci_printf(c->arena, "%" PRIu64, cpu->burst.value), CGROUP_EARLY, CGROUP_AGAIN) < 0)
         return -1;
     return 0;
 }
@@ -202,8 +203,8 @@ int cgroup_convert_memory_v2(struct cgroup_conversion *c)
             CGROUP_LATE, m->limit.value > 0 ? check : 0) < 0)
         return -1;
     if (m->reservation.set && m->reservation.value &&
-        add(c, "memory.reservation", "memory", "memory.low",
-            number_or_max(c, m->reservation.value), CGROUP_LATE, 0) < 0)
+        add(c, "memory.reservation", "memory", "memory.low", number_or_max(c, m->reservation.value),
+            CGROUP_LATE, 0) < 0)
         return -1;
     return 0;
 }

@@ -21,8 +21,14 @@
 
 #define ACCESS_ALL (OCI_ACCESS_READ | OCI_ACCESS_WRITE | OCI_ACCESS_MKNOD)
 
-#define ANY {.set = false}
-#define NUMBER(n) {.set = true, .value = (n)}
+#define ANY                                                                                        \
+    {                                                                                              \
+        .set = false                                                                               \
+    }
+#define NUMBER(n)                                                                                  \
+    {                                                                                              \
+        .set = true, .value = (n)                                                                  \
+    }
 #define CHAR_DEVICE(major, minor)                                                                  \
     {                                                                                              \
         true, OCI_RULE_CHAR, major, minor, ACCESS_ALL                                              \
@@ -167,8 +173,8 @@ int cgroup_convert_devices_v1(const struct oci_resources *r, struct oci_arena *a
         if (number_text(rule->major, major, "devices", "major", err) < 0 ||
             number_text(rule->minor, minor, "devices", "minor", err) < 0)
             return -1;
-        line = rule_line(arena, rule->type == OCI_RULE_CHAR ? 'c' : 'b', major, minor,
-                         rule->access);
+        line =
+            rule_line(arena, rule->type == OCI_RULE_CHAR ? 'c' : 'b', major, minor, rule->access);
         if (!line)
             return err_set(err, ENOMEM, "linux.resources.devices");
         if (!allowed_already(out, first, line) &&

@@ -52,7 +52,7 @@ static int step(int dir, const char **path)
 /* Enable at one level what it has and its children lack. */
 static void enable_all(int dir)
 {
-    static const char *const wanted[] = {"cpuset", "cpu",  "io",  "memory",
+    static const char *const wanted[] = {"cpuset", "cpu",  "io",   "memory",
                                          "pids",   "rdma", "misc", "hugetlb"};
     char have[WORDS_MAX], enabled[WORDS_MAX], text[WORDS_MAX] = "";
 

@@ -104,8 +104,8 @@ enum cgroup_write_flags {
     CGROUP_OPTIONAL = 1 << 1, /* a missing file or hierarchy is no error */
     CGROUP_MAY_FAIL = 1 << 2, /* any failure is a warning */
     CGROUP_ADDED = 1 << 3, /* ours, not asked for: refused by the parent's rules (EPERM) is fine */
-    CGROUP_OR_NEXT = 1 << 4, /* the next row says the same to another file: written only if this
-                                one does not exist */
+    CGROUP_OR_NEXT = 1 << 4,     /* the next row says the same to another file: written only if this
+                                    one does not exist */
     CGROUP_CHECK_USAGE = 1 << 5, /* refuse a value below memory.current */
 };
 

@@ -258,9 +258,9 @@ static void read_io_v1(struct reader *r, int dir, const char *bfq, const char *t
 
 static void read_io(struct reader *r)
 {
-    static const char *const bytes[] = {" rbytes=", "Read", " wbytes=", "Write",
+    static const char *const bytes[] = {" rbytes=", "Read",    " wbytes=", "Write",
                                         " dbytes=", "Discard", NULL};
-    static const char *const operations[] = {" rios=", "Read", " wios=", "Write",
+    static const char *const operations[] = {" rios=", "Read",    " wios=", "Write",
                                              " dios=", "Discard", NULL};
     struct cgroup_io_stats *io = &r->out->blkio;
     _cleanup_free_ char *text = NULL;
@@ -278,9 +278,9 @@ static void read_io(struct reader *r)
         return;
     }
     text = text_of(dir, "io.stat");
-    if (text && (cgroup_parse_io(text, bytes, r->arena, &io->bytes, &io->bytes_n) < 0 ||
-                 cgroup_parse_io(text, operations, r->arena, &io->operations, &io->operations_n) <
-                     0))
+    if (text &&
+        (cgroup_parse_io(text, bytes, r->arena, &io->bytes, &io->bytes_n) < 0 ||
+         cgroup_parse_io(text, operations, r->arena, &io->operations, &io->operations_n) < 0))
         r->no_memory = true;
 }
 

@@ -38,7 +38,8 @@ bool delegation_wanted(const struct oci_config *config)
     bool namespaced = false, writable = false;
 
     for (size_t i = 0; l && i < l->namespaces_n; i++)
-        namespaced = namespaced || (l->namespaces[i].type == OCI_NS_CGROUP && !l->namespaces[i].path);
+        namespaced =
+            namespaced || (l->namespaces[i].type == OCI_NS_CGROUP && !l->namespaces[i].path);
     for (size_t i = 0; namespaced && i < config->mounts_n; i++) {
         const struct oci_mount *m = &config->mounts[i];
 

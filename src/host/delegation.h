@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "cgroup/cgroup.h"
 
-/** delegation_wanted - whether the configuration asks for the cgroup to be handed over: a new cgroup
- * namespace, and a cgroup mount at /sys/fs/cgroup that is not read-only. Pure. */
+/** delegation_wanted - whether the configuration asks for the cgroup to be handed over: a new
+ * cgroup namespace, and a cgroup mount at /sys/fs/cgroup that is not read-only. Pure. */
 bool delegation_wanted(const struct oci_config *config);
 
 /** delegation_map - the id outside of a user namespace, from the text of its uid_map; -1: none.

@@ -553,7 +553,8 @@ int main(void)
         TEST(test_machine),        TEST(test_controllers),    TEST(test_plan),
         TEST(test_drivers),        TEST(test_record),         TEST(test_convert_all),
         TEST(test_convert_unset),  TEST(test_convert_ranges), TEST(test_devices),
-        TEST(test_devices_access), TEST(test_check),          TEST(test_check_v2),       TEST(test_check_values),
+        TEST(test_devices_access), TEST(test_check),          TEST(test_check_v2),
+        TEST(test_check_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

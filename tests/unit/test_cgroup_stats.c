@@ -100,7 +100,8 @@ static void test_io(void **state)
     assert_int_equal(list[2].major, 253);
     assert_int_equal(list[2].minor, 7);
     assert_int_equal(list[2].value, 9);
-    assert_int_equal(cgroup_parse_blkio("8:0 Read 5\n8:0 Write 6\nTotal 11\n", arena, &list, &n), 0);
+    assert_int_equal(cgroup_parse_blkio("8:0 Read 5\n8:0 Write 6\nTotal 11\n", arena, &list, &n),
+                     0);
     assert_int_equal(n, 2);
     assert_string_equal(list[0].op, "Read");
     assert_int_equal(list[1].value, 6);
@@ -129,11 +130,14 @@ static void test_document(void **state)
     (void)state;
     assert_string_equal(
         text,
-        "{\"type\":\"stats\",\"id\":\"c\",\"data\":{\"cpu\":{\"usage\":{\"total\":3,\"percpu\":[1,2],"
-        "\"kernel\":0,\"user\":0},\"throttling\":{},\"psi\":{\"some\":{\"avg10\":0.01,\"avg60\":1.20,"
+        "{\"type\":\"stats\",\"id\":\"c\",\"data\":{\"cpu\":{\"usage\":{\"total\":3,\"percpu\":[1,"
+        "2],"
+        "\"kernel\":0,\"user\":0},\"throttling\":{},\"psi\":{\"some\":{\"avg10\":0.01,\"avg60\":1."
+        "20,"
         "\"avg300\":100.00,\"total\":7},\"full\":{\"avg10\":0.00,\"avg60\":0.00,\"avg300\":0.00,"
         "\"total\":0}}},\"cpuset\":{\"cpus\":[0,1],\"cpu_exclusive\":0,\"mem_hardwall\":0,"
-        "\"mem_exclusive\":0,\"memory_migrate\":0,\"memory_spread_page\":0,\"memory_spread_slab\":0,"
+        "\"mem_exclusive\":0,\"memory_migrate\":0,\"memory_spread_page\":0,\"memory_spread_slab\":"
+        "0,"
         "\"memory_pressure\":0,\"sched_load_balance\":0,\"sched_relax_domain_level\":-1},"
         "\"memory\":{\"cache\":4,\"usage\":{\"limit\":8,\"usage\":5,\"failcnt\":0},"
         "\"swap\":{\"limit\":0,\"failcnt\":0},\"kernel\":{\"limit\":0,\"failcnt\":0},"

@@ -332,9 +332,9 @@ static void test_hugetlb(void **state)
 {
     struct oci_hugepage_limit h[] = {{"2MB", 0}, {"1GB", UINT64_MAX}};
     const struct oci_resources r = {.hugepage_limits = h, .hugepage_limits_n = 2};
-    static const char *const bad[] = {"",     "2mb",  "02MB", "2M",          "MB",
-                                      "2MBx", "../x", "2TB",  "1/../../MB",  " 2MB",
-                                      "2MB ", "-2MB", "+2MB", "99999999999999999MB"};
+    static const char *const bad[] = {
+        "",    "2mb",        "02MB", "2M",   "MB",   "2MBx", "../x",
+        "2TB", "1/../../MB", " 2MB", "2MB ", "-2MB", "+2MB", "99999999999999999MB"};
 
     (void)state;
     golden(&r, CGROUP_ALL_V2,
@@ -365,8 +365,7 @@ static void test_network(void **state)
            "v1 network.classID net_cls/net_cls.classid=1048577\n"
            "v1 network.priorities[0] net_prio/net_prio.ifpriomap=eth0 5\n"
            "v1 network.priorities[1] net_prio/net_prio.ifpriomap=lo 0\n");
-    refused(&r, CGROUP_ALL_V2,
-            "linux.resources.network.classID: cannot be converted to cgroup v2");
+    refused(&r, CGROUP_ALL_V2, "linux.resources.network.classID: cannot be converted to cgroup v2");
     n.class_id = U64(0);
     refused(&r, CGROUP_ALL_V2,
             "linux.resources.network.priorities: cannot be converted to cgroup v2");
@@ -603,11 +602,10 @@ static void test_undo(void **state)
     check_undo("cpu.max", "max 100000", "5000 100000", "max 100000");
     check_undo("cpuset.cpus", "", "0", "\n");
     check_undo("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0", "1", "0");
-    check_undo("io.max", "8:16 rbps=2 wbps=max riops=max wiops=max\n8:0 rbps=1 wbps=3", "8:0 wbps=5",
-               "8:0 rbps=1 wbps=3");
+    check_undo("io.max", "8:16 rbps=2 wbps=max riops=max wiops=max\n8:0 rbps=1 wbps=3",
+               "8:0 wbps=5", "8:0 rbps=1 wbps=3");
     check_undo("io.max", "", "8:0 wbps=5", "8:0 rbps=max wbps=max riops=max wiops=max");
-    check_undo("io.max", "18:0 rbps=1", "8:0 wbps=5",
-               "8:0 rbps=max wbps=max riops=max wiops=max");
+    check_undo("io.max", "18:0 rbps=1", "8:0 wbps=5", "8:0 rbps=max wbps=max riops=max wiops=max");
     check_undo("blkio.throttle.read_bps_device", "8:0 77", "8:0 5", "8:0 77");
     check_undo("blkio.throttle.write_iops_device", "", "8:0 5", "8:0 0");
     check_undo("io.weight", "default 100\n8:0 200", "500", "default 100");
@@ -623,10 +621,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_weight),   TEST(test_cpu),     TEST(test_cpu_max),      TEST(test_memory),
-        TEST(test_memory_refused), TEST(test_pids),    TEST(test_io_weight),    TEST(test_io),
-        TEST(test_hugetlb),  TEST(test_network), TEST(test_rdma),         TEST(test_unified),
-        TEST(test_programs), TEST(test_program_size), TEST(test_undo),
+        TEST(test_weight),         TEST(test_cpu),
+        TEST(test_cpu_max),        TEST(test_memory),
+        TEST(test_memory_refused), TEST(test_pids),
+        TEST(test_io_weight),      TEST(test_io),
+        TEST(test_hugetlb),        TEST(test_network),
+        TEST(test_rdma),           TEST(test_unified),
+        TEST(test_programs),       TEST(test_program_size),
+        TEST(test_undo),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

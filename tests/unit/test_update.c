@@ -19,8 +19,8 @@ static const struct {
 } cases[] = {
     {"{}", "{}", "{}", "{}"},
     {"{\"pids\":{\"limit\":5}}", "{}", "{\"pids\":{\"limit\":5}}", "{}"},
-    {"{\"pids\":{\"limit\":5}}", "{\"pids\":null,\"cpu\":{}}", "{\"cpu\":{},\"pids\":{\"limit\":5}}",
-     "{\"cpu\":{}}"},
+    {"{\"pids\":{\"limit\":5}}", "{\"pids\":null,\"cpu\":{}}",
+     "{\"cpu\":{},\"pids\":{\"limit\":5}}", "{\"cpu\":{}}"},
     {"{\"pids\":{\"limit\":5}}", "{\"pids\":{\"limit\":0}}", "{\"pids\":{\"limit\":0}}",
      "{\"pids\":{\"limit\":0}}"},
     /* The kernel, or the conversion to v2, wants both. */
@@ -36,16 +36,20 @@ static const struct {
     {"{\"cpu\":{\"cpus\":\"0\",\"mems\":\"0\"}}", "{\"cpu\":{\"cpus\":\"1\",\"mems\":\"\"}}",
      "{\"cpu\":{\"cpus\":\"1\",\"mems\":\"0\"}}", "{\"cpu\":{\"cpus\":\"1\",\"mems\":\"\"}}"},
     /* The same devices again are no change: v1 would deny all for a moment. */
-    {"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}", "{\"devices\":[{\"allow\":false,\"major\":-1,\"access\":\"rwm\"}]}",
+    {"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}",
+     "{\"devices\":[{\"allow\":false,\"major\":-1,\"access\":\"rwm\"}]}",
      "{\"devices\":[{\"allow\":false,\"major\":-1,\"access\":\"rwm\"}]}", "{\"devices\":[]}"},
-    {"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}", "{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}",
-     "{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}", "{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}"},
+    {"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}",
+     "{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}",
+     "{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}",
+     "{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}"},
     {"{\"unified\":{\"a.b\":\"1\",\"c.d\":\"2\"}}", "{\"unified\":{\"c.d\":\"3\",\"e.f\":\"4\"}}",
      "{\"unified\":{\"a.b\":\"1\",\"c.d\":\"3\",\"e.f\":\"4\"}}",
      "{\"unified\":{\"c.d\":\"3\",\"e.f\":\"4\"}}"},
     {"{\"blockIO\":{\"weight\":50}}",
      "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":5}]}}",
-     "{\"blockIO\":{\"weight\":50,\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":5}]}}",
+     "{\"blockIO\":{\"weight\":50,\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":5}]}"
+     "}",
      "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":5}]}}"},
 };
 
