@@ -268,8 +268,10 @@ int cgroup_update(const struct cgroup_record *record, const struct oci_resources
     if (failed) {
         cgroup_undo_all(&undo);
         if (undo.devices) {
-            struct oci_resources old = {.devices = before ? before->devices : NULL,
-                                        .devices_n = before ? before->devices_n : 0};
+            struct oci_device_rule everything = {.allow = true};
+            bool listed = before && before->devices_n;
+            struct oci_resources old = {.devices = listed ? before->devices : &everything,
+                                        .devices_n = listed ? before->devices_n : 1};
             struct err ignored = ERR_INIT;
 
             if (cgroup_apply(record, &old, CGROUP_EARLY, &ignored) < 0)

@@ -581,3 +581,18 @@ def fds(pid):
 @pytest.mark.parametrize("options", [["--interval", "0"], ["--interval", "5x"], ["--interval", "-1s"], ["--interval", ""]])
 def test_events_bad_interval(rt, bundle, options):
     assert "--interval" in rt.cmd("events", *options, "nothing").fails().err
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("rules", [[], [{"allow": False}]], ids=["open", "closed"])
+def test_update_takes_devices_back(rt, bundle, rules):
+    bundle.all_caps()
+    bundle.linux["resources"] = {"devices": rules}
+    c = rt.hold(bundle)
+    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    other = [{"allow": False}, {"allow": bool(rules), "type": "c", "major": 10, "minor": 237, "access": "rwm"}]
+    document = {"devices": other, "hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}
+    rt.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
+    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    c.stop()

@@ -506,7 +506,8 @@ static void check_program(const struct oci_device_rule *rules, size_t n)
     size_t all_n = n, insns_n;
     struct bpf_insn *insns;
 
-    memcpy(all, rules, n * sizeof *rules);
+    if (n)
+        memcpy(all, rules, n * sizeof *rules);
     if (!cgroup_rules_end_open(rules, n)) {
         memcpy(all + n, cgroup_added_rules, cgroup_added_rules_n * sizeof *all);
         all_n += cgroup_added_rules_n;
