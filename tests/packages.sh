@@ -11,7 +11,7 @@ PACKAGES_CHECK="$PACKAGES_BUILD git libcap-dev libcmocka-dev clang clang-format 
 	libclang-rt-14-dev cppcheck shellcheck xz-utils python3 python3-pytest busybox-static strace
 	util-linux procps kmod iproute2"
 # shellcheck disable=SC2034
-PACKAGES_ENGINES="podman buildah containerd conmon runc crun"
+PACKAGES_ENGINES="podman buildah containerd conmon runc crun catatonit tmux mmdebstrap"
 
 # install_packages NAME... - install those that are missing; asks no network when none is
 install_packages()

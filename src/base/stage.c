@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifdef OCIRUN_FAULT_INJECTION
 static int stage_matches(const char *variable, const char *table, const char *name)
@@ -31,8 +32,10 @@ static int stage_matches(const char *variable, const char *table, const char *na
 
 static int stage_inject(const char *table, const char *name, struct err *err)
 {
-    if (stage_matches("OCIRUN_KILL", table, name))
+    if (stage_matches("OCIRUN_KILL", table, name)) {
         raise(SIGKILL);
+        _exit(128 + SIGKILL); /* pid 1 of a namespace does not die of its own signals */
+    }
     if (stage_matches("OCIRUN_FAIL", table, name))
         return err_set(err, EIO, "injected failure");
     return 0;

@@ -38,7 +38,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 static const struct oci_linux no_linux;
@@ -60,7 +59,7 @@ static int explain(struct creation *c, struct err *err)
         return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
         return spawn_died(&c->spawn, &c->record.cgroup, err);
-    if (err->errnum == EAGAIN) {
+    if (err->errnum == EAGAIN && c->spawn.pid > 0) {
         proc_describe(c->spawn.pid, who, sizeof who);
         return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s", c->rt->timeout / 1000,
                        who);
@@ -125,19 +124,31 @@ static void store_release(void *subject)
     struct creation *c = subject;
     struct err err = ERR_INIT;
 
-    if (c->made && store_remove(c->root, c->o->id, &err) < 0)
+    if (c->made && c->dir >= 0 && store_remove_own(c->root, c->o->id, c->dir, &err) < 0)
         log_warning("%s", err.text);
     c->made = false;
 }
 
-static int cgroup_make(void *subject, struct err *err)
+static int cgroup_make(struct creation *c, struct err *err)
+{
+    c->cgroup_made = true;
+    if (cgroup_prepare(&c->record.cgroup, err) < 0)
+        return -1;
+    /* What cannot get in the way of the set-up is in force before the process is in there. */
+    return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
+}
+
+/* Up to a dozen v1 hierarchies cost as much as the start of init, so they are made meanwhile. */
+static int cgroup_make_early(void *subject, struct err *err)
 {
     struct creation *c = subject;
 
-    if (cgroup_prepare(&c->record.cgroup, err) < 0)
+    if (!c->born_in_cgroup)
+        return 0;
+    if (cgroup_make(c, err) < 0)
         return -1;
-    /* What cannot get in the way of the set-up is in force before the process exists. */
-    return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
+    c->spawn.into_cgroup = cgroup_v2_fd(&c->record.cgroup);
+    return 0;
 }
 
 static void cgroup_unmake(void *subject)
@@ -145,7 +156,7 @@ static void cgroup_unmake(void *subject)
     struct creation *c = subject;
     struct err err = ERR_INIT;
 
-    if (cgroup_remove(&c->record.cgroup, true, &err) < 0)
+    if (c->cgroup_made && cgroup_remove(&c->record.cgroup, true, &err) < 0)
         log_warning("%s", err.text);
 }
 
@@ -188,16 +199,19 @@ static int rootfs_prepare(struct creation *c, struct err *err)
     c->spawn.fds[SETUP_FD_ROOTFS] = fd;
     if (fd < 0 && err->errnum != EPERM && err->errnum != ENOSYS)
         return -1;
-    if (c->privileged)
-        c->setup.flags |= SETUP_PRIVILEGED;
-    return 0;
+    if (!c->privileged)
+        return 0;
+    c->setup.flags |= SETUP_PRIVILEGED;
+    if (!c->record.chroot)
+        return 0;
+    /* delete takes away this mount and no other: engines have their own on the same directory. */
+    c->record.rootfs_mount = namespaces_mount_id(fd);
+    return store_write(c->dir, &c->record, err);
 }
 
 static int init_spawn(void *subject, struct err *err)
 {
     struct creation *c = subject;
-    struct timeval deadline = {c->rt->timeout / 1000, c->rt->timeout % 1000 * 1000};
-    const struct oci_hooks *hooks = c->bundle.config.hooks;
     int result;
 
     if (rootfs_prepare(c, err) < 0 || notify_prepare(c, err) < 0 ||
@@ -214,9 +228,6 @@ static int init_spawn(void *subject, struct err *err)
     result = spawn_init(&c->spawn, err);
     if (result < 0)
         return explain(c, err);
-    /* createContainer hooks take what time they take. */
-    if (!hooks || hooks->create_container_n == 0)
-        setsockopt(c->spawn.sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     return limits_oom_score(c->spawn.pid, c->bundle.config.process, err);
 }
 
@@ -231,6 +242,8 @@ static int cgroup_join(void *subject, struct err *err)
 {
     struct creation *c = subject;
 
+    if (!c->cgroup_made && cgroup_make(c, err) < 0)
+        return -1;
     if (cgroup_enter(&c->record.cgroup, c->spawn.pid, c->spawn.in_cgroup, err) < 0)
         return -1;
     if (c->spawn.plan.child.wait_cgroup)
@@ -242,9 +255,12 @@ static int send_mount_sources(void *subject, struct err *err)
 {
     struct creation *c = subject;
     struct protocol_message m;
+    int result =
+        sources_send(c->spawn.sock, &c->bundle, c->privileged, c->bind_devices, c->notify_dir, err);
 
-    if (sources_send(c->spawn.sock, &c->bundle, c->privileged, c->bind_devices, c->notify_dir,
-                     err) == 0)
+    /* It takes its time, and init has enough to do; before hooks run it has to be. */
+    spawn_forget_self(&c->spawn);
+    if (result == 0)
         return 0;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
         return expect(c, PROTOCOL_READY, &m, err);
@@ -319,6 +335,9 @@ static int run_create_hooks(void *subject, struct err *err)
                       OCI_STATUS_CREATED, c->spawn.pid, err) < 0)
             return -1;
     }
+    /* createContainer hooks take what time they take. */
+    if (h && h->create_container_n)
+        spawn_deadline(&c->spawn, 0);
     if (tell(c, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err) < 0)
         return -1;
     return tell(c, PROTOCOL_SECCOMP, &c->filter, sizeof c->filter, &c->seccomp, c->seccomp >= 0,
@@ -362,6 +381,10 @@ static int store_commit(void *subject, struct err *err)
         return -1;
     if (tell(c, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, err) < 0)
         return -1;
+    if (c->setup.flags & SETUP_RUN) {
+        c->listen = fd_close(c->listen);
+        return 0;
+    }
     /* init lets go of the socket when it no longer dies with us. */
     for (;;) {
         int got = protocol_receive(c->spawn.sock, &m, err);
@@ -372,7 +395,10 @@ static int store_commit(void *subject, struct err *err)
             break;
         protocol_message_clear(&m);
     }
-    if (!proc_alive(c->spawn.pid, c->record.init.start_time))
+    /* init's alone from now on: with ours open, run's own start would reach a socket that nobody
+     * serves once init has died. */
+    c->listen = fd_close(c->listen);
+    if (spawn_has_ended(&c->spawn))
         return spawn_died(&c->spawn, &c->record.cgroup, err);
     return 0;
 }
@@ -389,10 +415,10 @@ static const struct stage create_stages[] = {
     /* name           do                   undo                specification */
     {"hooks-destroy", NULL, run_poststop_hooks, "12, 13: last of all"},
     {"store", store_reserve, store_release, "2: the id is ours from here"},
-    {"cgroup", cgroup_make, cgroup_unmake, "2: before clone, for CLONE_INTO_CGROUP"},
+    {"cgroup", cgroup_make_early, cgroup_unmake, "2: v2 before clone, for CLONE_INTO_CGROUP"},
     {"unmount", NULL, unmount_outside, "12: mounts outside a mount namespace"},
     {"init", init_spawn, init_kill, "2: namespaces exist, ids are mapped"},
-    {"cgroup-enter", cgroup_join, NULL, "2: before the cgroup namespace"},
+    {"cgroup-enter", cgroup_join, NULL, "2: v1 is made, entered; before the cgroup namespace"},
     {"mount-sources", send_mount_sources, NULL, "2: opened in the runtime's view"},
     {"seccomp", seccomp_prepare, NULL, "2: compiled while init mounts"},
     {"mounted", wait_mounted, NULL, "2: everything is mounted"},
@@ -491,6 +517,7 @@ int creation_begin(struct creation *c, const struct runtime *rt, const struct cr
         .notify = {.sock = -1, .upstream = -1},
     };
     c->spawn.setup = &c->setup;
+    c->spawn.timeout = rt->timeout;
     for (int i = 0; i < SETUP_FD_COUNT; i++)
         c->spawn.fds[i] = -1;
     if (container_id_check(o->id, err) < 0 ||

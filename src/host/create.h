@@ -25,7 +25,9 @@ struct creation {
     int seccomp;    /* compiled filter, or -1 */
     struct protocol_seccomp filter;
     bool privileged, bind_devices, has_notify;
-    bool made; /* the container's directory is ours */
+    bool made;           /* the container's directory is ours */
+    bool born_in_cgroup; /* v2 is all there is: CLONE_INTO_CGROUP */
+    bool cgroup_made;
     bool hooks_started, pid_file_written;
 };
 

@@ -19,6 +19,7 @@
 #include "host/handoff.h"
 #include "host/limits.h"
 #include "host/lsm.h"
+#include "host/namespaces.h"
 #include "host/relay.h"
 #include "host/schedule.h"
 #include "host/spawn.h"
@@ -31,7 +32,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 struct execution {
@@ -45,7 +45,6 @@ struct execution {
     struct cgroup_record cgroup; /* the container's, or the sub-cgroup asked for */
     struct protocol_seccomp filter;
     int target, proc, console, seccomp, v2;
-    bool pid_file_written;
 };
 
 static int explain(struct execution *x, struct err *err)
@@ -54,7 +53,7 @@ static int explain(struct execution *x, struct err *err)
         return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
         return spawn_died(&x->spawn, NULL, err);
-    if (err->errnum == EAGAIN) {
+    if (err->errnum == EAGAIN && x->spawn.pid > 0) {
         char who[256];
 
         proc_describe(x->spawn.pid, who, sizeof who);
@@ -98,9 +97,14 @@ static int find_target(void *subject, struct err *err)
         return err_set(err, 0, WORDING_PAUSED);
     if (status != OCI_STATUS_RUNNING && status != OCI_STATUS_PAUSED && status != OCI_STATUS_CREATED)
         return err_set(err, 0, WORDING_NOT_RUNNING);
+    /* In a paused container the process stands still until resume. */
+    x->spawn.timeout = status == OCI_STATUS_PAUSED ? 0 : x->rt->timeout;
     x->target = proc_pidfd((pid_t)r->init.pid, r->init.start_time);
-    if (x->target < 0)
-        return err_errno(err, WORDING_NOT_RUNNING);
+    if (x->target < 0 && errno == ESRCH)
+        return err_set(err, 0, WORDING_NOT_RUNNING);
+    /* No pidfds here (a filter of an outer container): the namespaces one by one. */
+    if (x->target < 0 && namespaces_open(r, &x->spawn.fds[SETUP_FD_NS_PID], err) < 0)
+        return -1;
     x->proc = proc_open(err);
     return x->proc < 0 ? -1 : 0;
 }
@@ -157,7 +161,7 @@ static int open_root(struct execution *x, struct err *err)
     if (x->spawn.fds[SETUP_FD_ROOT] < 0)
         return err_errno(err, "open the container's root");
     /* The pid was init's if init still lives now. */
-    if (proc_pidfd_exited(x->target))
+    if (!proc_alive((pid_t)x->found.record.init.pid, x->found.record.init.start_time))
         return err_set(err, 0, WORDING_NOT_RUNNING);
     return 0;
 }
@@ -197,7 +201,6 @@ static int spawn_process(void *subject, struct err *err)
 {
     struct execution *x = subject;
     const struct oci_exec_cpu_affinity *a = x->process.exec_cpu_affinity;
-    struct timeval deadline = {x->rt->timeout / 1000, x->rt->timeout % 1000 * 1000};
 
     plan_exec(namespace_mask(&x->found.record), spawn_privileged(), &x->spawn.plan);
     x->spawn.plan.child.wait_cgroup = true;
@@ -214,13 +217,13 @@ static int spawn_process(void *subject, struct err *err)
         return -1;
     if (spawn_init(&x->spawn, err) < 0)
         return explain(x, err);
-    setsockopt(x->spawn.sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
         return -1;
     if (cgroup_enter(&x->cgroup, x->spawn.pid, x->spawn.in_cgroup, err) < 0)
         return -1;
     if (a && schedule_affinity(x->spawn.pid, a->final, "process.execCPUAffinity.final", err) < 0)
         return -1;
+    spawn_forget_self(&x->spawn);
     return tell(x, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
 }
 
@@ -309,6 +312,8 @@ static void close_execution(struct execution *x)
     relay_terminal_end();
     fd_close(x->spawn.fds[SETUP_FD_CONFIG]);
     fd_close(x->spawn.fds[SETUP_FD_ROOT]);
+    for (int i = SETUP_FD_NS_PID; i <= SETUP_FD_NS_TIME; i++)
+        fd_close(x->spawn.fds[i]);
     fd_close(x->spawn.sock);
     fd_close(x->spawn.pidfd);
     fd_close(x->target);

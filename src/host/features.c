@@ -121,7 +121,6 @@ static struct oci_features_flag *flag(struct oci_arena *arena, struct oci_opt_bo
     return f;
 }
 
-/* memoryPolicy has no "enabled": its absence says it. */
 static int fill_linux(struct oci_arena *arena, struct oci_features_linux *out)
 {
     out->namespaces = list_names(arena, &oci_namespace_names, -1, &out->namespaces_n);
@@ -137,6 +136,13 @@ static int fill_linux(struct oci_arena *arena, struct oci_features_linux *out)
         return -1;
     *out->cgroup = (struct oci_features_cgroup){
         .v1 = yes, .v2 = yes, .systemd = no, .systemd_user = no, .rdma = yes};
+    out->memory_policy = oci_alloc(arena, sizeof *out->memory_policy);
+    if (!out->memory_policy)
+        return -1;
+    out->memory_policy->modes =
+        list_names(arena, &oci_mpol_mode_names, -1, &out->memory_policy->modes_n);
+    out->memory_policy->flags =
+        list_names(arena, &oci_mpol_flag_names, -1, &out->memory_policy->flags_n);
     out->intel_rdt->enabled = no;
     out->mount_extensions->idmap = flag(arena, no);
     return out->mount_extensions->idmap ? fill_seccomp(arena, out) : -1;

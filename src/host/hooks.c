@@ -35,9 +35,12 @@ static int open_output(const struct record *r, const char *key, int *fd, struct 
     *fd = -1;
     if (!path)
         return 0;
-    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-    if (*fd < 0)
+    /* Without O_NONBLOCK a FIFO that nobody reads would hold us here. */
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (*fd < 0 || fcntl(*fd, F_SETFL, O_APPEND) < 0) {
+        *fd = fd_close(*fd);
         return err_errno(err, "annotation %s: open %s", key, path);
+    }
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "host/ids.h"
 
 #include "base/fd.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 
@@ -77,6 +78,7 @@ static int run_helper(const char *helper, pid_t pid, const struct oci_id_mapping
     if (child < 0)
         return err_errno(err, "run %s", helper);
     if (child == 0) {
+        proc_default_signals(); /* a foreground run has blocked them all */
         execvp(helper, argv);
         _exit(127);
     }

@@ -5,6 +5,7 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "base/wording.h"
 #include "host/validate.h"
 
 #include <errno.h>
@@ -51,6 +52,24 @@ static int open_namespace(const struct bundle *b, size_t index, struct err *err)
                        oci_name_of(&oci_namespace_names, (int)ns->type));
 }
 
+int namespaces_open(const struct record *record, int *fds, struct err *err)
+{
+    char path[64];
+
+    for (int type = OCI_NS_PID; type < OCI_NS_COUNT; type++) {
+        if (!(record->namespaces.bits & (1ULL << type)))
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)record->init.pid, files[type]);
+        fds[type - OCI_NS_PID] = open(path, O_RDONLY | O_CLOEXEC);
+        if (fds[type - OCI_NS_PID] < 0)
+            return err_errno(err, "open %s", path);
+    }
+    /* They were init's if init still lives now. */
+    if (!proc_alive((pid_t)record->init.pid, record->init.start_time))
+        return err_set(err, 0, WORDING_NOT_RUNNING);
+    return 0;
+}
+
 static int take_namespaces(struct creation *c, struct plan_input *in, struct err *err)
 {
     const struct oci_linux *l = c->bundle.config.linux_;
@@ -80,6 +99,11 @@ static int take_namespaces(struct creation *c, struct plan_input *in, struct err
     return 0;
 }
 
+static bool born_in_cgroup(const struct cgroup_record *cgroup)
+{
+    return cgroup->driver == CGROUP_CGROUPFS && cgroup->places_n == 1 && cgroup->places[0].v2;
+}
+
 int namespaces_plan(struct creation *c, struct err *err)
 {
     struct plan_input in = {.privileged = spawn_privileged()};
@@ -87,8 +111,10 @@ int namespaces_plan(struct creation *c, struct err *err)
     if (take_namespaces(c, &in, err) < 0)
         return -1;
     /* The cgroup namespace may come with the clone only if the child is born in its only cgroup. */
-    in.into_cgroup = false;
+    in.into_cgroup = c->born_in_cgroup = born_in_cgroup(&c->record.cgroup);
     plan_make(&in, &c->spawn.plan);
+    /* Even if it is not: a mount of type cgroup shows where init is. */
+    c->spawn.plan.child.wait_cgroup |= c->record.cgroup.places_n > 0;
     c->spawn.maps = c->bundle.config.linux_;
     c->record.chroot = in.kind[OCI_NS_MOUNT] != PLAN_NEW;
     if (c->spawn.plan.child.join[0])
@@ -100,13 +126,27 @@ int namespaces_plan(struct creation *c, struct err *err)
     return 0;
 }
 
-static int unmount(const char *rootfs, struct err *err)
+uint64_t namespaces_mount_id(int fd)
 {
+    struct statx stx;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 || !(stx.stx_mask & STATX_MNT_ID))
+        return 0;
+    return stx.stx_mnt_id;
+}
+
+static int unmount(const struct record *record, struct err *err)
+{
+    _cleanup_close_ int top = open(record->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    /* Not attached yet, or no longer: what is there belongs to somebody else. */
+    if (top < 0 || (record->rootfs_mount && namespaces_mount_id(top) != record->rootfs_mount))
+        return 0;
     /* Whether it is a mount point at all shows umount2 itself; never through a link. */
-    if (sys_umount2(rootfs, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL ||
+    if (sys_umount2(record->rootfs, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL ||
         errno == ENOENT)
         return 0;
-    return err_errno(err, "unmount %s", rootfs);
+    return err_errno(err, "unmount %s", record->rootfs);
 }
 
 int namespaces_unmount(const struct record *record, struct err *err)
@@ -116,7 +156,7 @@ int namespaces_unmount(const struct record *record, struct err *err)
     pid_t pid;
 
     if (!record->mount_namespace)
-        return unmount(record->rootfs, err);
+        return unmount(record, err);
     ns = open(record->mount_namespace, O_RDONLY | O_CLOEXEC);
     if (ns < 0) /* it ended, and its mounts with it */
         return errno == ENOENT ? 0 : err_errno(err, "open %s", record->mount_namespace);
@@ -124,7 +164,7 @@ int namespaces_unmount(const struct record *record, struct err *err)
     if (pid < 0)
         return err_errno(err, "unmount %s", record->rootfs);
     if (pid == 0)
-        _exit(setns(ns, CLONE_NEWNS) == 0 && unmount(record->rootfs, err) == 0 ? 0 : 1);
+        _exit(setns(ns, CLONE_NEWNS) == 0 && unmount(record, err) == 0 ? 0 : 1);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!WIFEXITED(status) || WEXITSTATUS(status))

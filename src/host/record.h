@@ -36,6 +36,7 @@ struct record {
     struct oci_set namespaces;   /* own or joined: bits of enum oci_namespace_type */
     bool chroot;                 /* no mount namespace of its own: delete unmounts the rootfs */
     const char *mount_namespace; /* the joined one, when the mounts are in it */
+    uint64_t rootfs_mount;       /* chroot: id of our mount on the rootfs, 0: unknown */
     bool notify;                 /* there is an sd_notify socket to serve at start */
     bool has_process;
     bool scheduling;         /* start sets process.scheduler or process.ioPriority */

@@ -153,6 +153,21 @@ static bool signal_is_ours(const struct relay *relay, const struct signalfd_sigi
     }
 }
 
+/* Where there is no pidfd (refused, by a filter for instance) SIGCHLD tells. */
+static bool has_ended(const struct relay *relay)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_PID, (id_t)relay->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           info.si_pid != 0;
+}
+
+static void forward(const struct relay *relay, int sig)
+{
+    if (relay->pidfd < 0 || sys_pidfd_send_signal(relay->pidfd, sig, NULL, 0) < 0)
+        kill(relay->pid, sig); /* our child, not reaped yet: the pid cannot be anybody else's */
+}
+
 static void signals_handle(struct relay_state *s)
 {
     struct signalfd_siginfo info;
@@ -163,7 +178,7 @@ static void signals_handle(struct relay_state *s)
         if (info.ssi_signo == SIGWINCH && s->relay->console >= 0)
             size_copy(s->relay->console);
         else if (!s->exited)
-            sys_pidfd_send_signal(s->relay->pidfd, (int)info.ssi_signo, NULL, 0);
+            forward(s->relay, (int)info.ssi_signo);
         else if (info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM ||
                  info.ssi_signo == SIGHUP || info.ssi_signo == SIGQUIT)
             s->hurry = true;
@@ -338,7 +353,8 @@ static int relay_loop(struct relay_state *s, struct err *err)
             notify_serve(s);
         if (s->relay->console >= 0)
             streams_handle(s, p);
-        if (p[POLL_PIDFD].revents)
+        if (p[POLL_PIDFD].revents ||
+            (p[POLL_SIGNALS].revents && s->relay->pidfd < 0 && has_ended(s->relay)))
             s->exited = true;
     }
 }

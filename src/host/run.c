@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
+#include "base/wording.h"
 #include "host/create.h"
 #include "host/notify.h"
 #include "host/relay.h"
@@ -15,6 +16,7 @@
 #include "host/store.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A container that could not be started is of no use to anybody. */
@@ -33,7 +35,12 @@ static int start_created(const struct runtime *rt, struct creation *c, bool deta
         .root = c->root, .dir = c->dir, .arena = c->bundle.arena, .record = c->record};
     struct notify *notify = c->has_notify && detach ? &c->notify : NULL;
 
-    return start_container(rt, &f, c->spawn.pidfd, notify, err);
+    if (start_container(rt, &f, c->spawn.sock, c->spawn.pidfd, notify, err) == 0)
+        return 0;
+    /* Of our own child we know why it has stopped. */
+    return strcmp(err->text, WORDING_START_STOPPED) == 0
+               ? spawn_died(&c->spawn, &c->record.cgroup, err)
+               : -1;
 }
 
 static int follow(struct creation *c, int signals, int *status, struct err *err)
@@ -78,6 +85,7 @@ int container_run(const struct runtime *rt, const struct create_options *o, int 
     int result = creation_begin(&c, rt, o, o->detach, err);
 
     *status = 0;
+    c.setup.flags |= SETUP_RUN;
     if (result == 0 && !o->detach) {
         signals = relay_signals_open(err);
         result = signals < 0 ? -1 : 0;

@@ -4,9 +4,11 @@
  *
  * The child executes the runtime's own file again, so that nothing of the host side's memory comes
  * along into the container, but never through a handle that somebody inside could write to
- * (CVE-2019-5736): from a detached, read-only clone of the file's mount. Its fd is closed in this
- * process right after the clone and by close-on-exec in the child, because as long as it is open, a
- * process with CAP_SYS_ADMIN could make the clone writable again through /proc/PID/exe.
+ * (CVE-2019-5736): from a detached, read-only clone of the file's mount. As long as an fd of it is
+ * open, a process with CAP_SYS_ADMIN could make the clone writable again through /proc/PID/exe; so
+ * the child's is closed by close-on-exec, and ours by spawn_forget_self() before anybody of the
+ * container can see the child. The last close waits for a grace period of RCU: with ours being the
+ * last one the host side waits, which has the time, and not the child in its execve.
  * Where there is no such clone (no privilege, old kernel) a sealed copy in memory serves.
  *
  * Between clone and execveat the child does four things: it moves the preserved fds and the socket
@@ -24,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +36,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +79,8 @@ static int sealed_copy(struct err *err)
         if (fd_write_all(copy, buf, (size_t)n, err) < 0)
             return -1;
     }
-    if (n < 0 || fchmod(copy, 0500) < 0 ||
+    /* For all: in a user namespace the child is another user. */
+    if (n < 0 || fchmod(copy, 0555) < 0 ||
         fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return err_errno(err, "copy of the runtime's file");
     /* A file that is open for writing cannot be executed (ETXTBSY). */
@@ -192,17 +197,23 @@ __attribute__((noreturn)) static void child(const struct spawn *s, int self, int
 /* ---- the host side
  * ---------------------------------------------------------------------------------- */
 
+/* A cgroup namespace begins where its maker is: who is not born there makes it after moving. */
+static void not_born_in_cgroup(struct plan *plan)
+{
+    plan->child.unshare_late |= plan->clone & CLONE_NEWCGROUP;
+    plan->clone &= ~(uint64_t)CLONE_NEWCGROUP;
+}
+
 static pid_t clone_child(struct spawn *s, struct err *err)
 {
     struct clone_args args = {
-        .flags = s->plan.clone | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)&s->pidfd,
         .exit_signal = SIGCHLD,
     };
     pid_t pid;
 
     if (s->into_cgroup >= 0) {
-        args.flags |= CLONE_INTO_CGROUP;
+        args.flags = s->plan.clone | CLONE_PIDFD | CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)s->into_cgroup;
         pid = sys_clone3(&args, sizeof args);
         if (pid >= 0) {
@@ -210,9 +221,10 @@ static pid_t clone_child(struct spawn *s, struct err *err)
             return pid;
         }
         /* Refused (a threaded or busy cgroup, a filter): the cgroup is entered by writing. */
-        args.flags &= ~(uint64_t)CLONE_INTO_CGROUP;
         args.cgroup = 0;
     }
+    not_born_in_cgroup(&s->plan);
+    args.flags = s->plan.clone | CLONE_PIDFD;
     pid = sys_clone3(&args, sizeof args);
     /* A filter of an outer container may refuse clone3 with EPERM as well as ENOSYS; whether it was
      * the namespaces that are not permitted shows the old call. */
@@ -232,22 +244,30 @@ static pid_t clone_child(struct spawn *s, struct err *err)
     return pid;
 }
 
+void spawn_deadline(const struct spawn *s, int timeout)
+{
+    const struct timeval deadline = {timeout / 1000, timeout % 1000 * 1000};
+
+    setsockopt(s->sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+}
+
 static int start_child(struct spawn *s, struct err *err)
 {
-    _cleanup_close_ int self = protected_self(err);
     _cleanup_close_ int theirs = -1;
     int pair[2];
     pid_t parent = getpid();
 
-    if (self < 0)
+    s->self = protected_self(err);
+    if (s->self < 0)
         return -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return err_errno(err, "socket to init");
     s->sock = pair[0];
     theirs = pair[1];
+    spawn_deadline(s, s->timeout);
     s->pid = clone_child(s, err);
     if (s->pid == 0)
-        child(s, self, theirs, parent);
+        child(s, s->self, theirs, parent);
     return s->pid < 0 ? -1 : 0;
 }
 
@@ -286,17 +306,30 @@ static int send_setup(struct spawn *s, struct err *err)
     return protocol_send(s->sock, PROTOCOL_SETUP, s->setup, sizeof *s->setup, fds, n, err);
 }
 
+/* The second process holds the socket too, so a first one that is killed before it says who the
+ * second is shows only on its pidfd. */
+static bool second_is_announced(const struct spawn *s)
+{
+    struct pollfd p[2] = {{s->sock, POLLIN, 0}, {s->pidfd, POLLIN, 0}};
+
+    while (poll(p, 2, -1) < 0 && errno == EINTR)
+        ;
+    return p[0].revents || poll(p, 1, 0) > 0;
+}
+
 /* init forked once more: the first process is reaped, the second one is our child too. */
 static int take_second(struct spawn *s, struct err *err)
 {
     struct protocol_message m;
     pid_t first = s->pid;
 
+    if (!second_is_announced(s))
+        return err_set(err, EPIPE, "fork into the new namespaces");
     if (protocol_expect(s->sock, PROTOCOL_PID, &m, err) < 0)
         return -1;
     s->pid = (pid_t)m.u.pid.pid;
     s->pidfd = fd_close(s->pidfd);
-    s->pidfd = sys_pidfd_open(s->pid, 0);
+    s->pidfd = sys_pidfd_open(s->pid, 0); /* may fail: everybody can do without */
     while (waitpid(first, NULL, 0) < 0 && errno == EINTR)
         ;
     return 0;
@@ -312,12 +345,20 @@ static int last_words(struct spawn *s, struct err *err)
     return -1;
 }
 
+void spawn_forget_self(struct spawn *s)
+{
+    s->self = fd_close(s->self);
+}
+
 int spawn_init(struct spawn *s, struct err *err)
 {
     struct protocol_message m;
 
     if (start_child(s, err) < 0)
         return -1;
+    /* Into namespaces that exist it goes as soon as it has its set-up; exec's process waits. */
+    if (s->plan.child.join[0] && !(s->setup->flags & SETUP_EXEC))
+        spawn_forget_self(s);
     if (s->plan.maps_before_exec && write_maps(s, err) < 0)
         return last_words(s, err);
     if (send_setup(s, err) < 0)
@@ -333,6 +374,7 @@ int spawn_init(struct spawn *s, struct err *err)
 void spawn_kill(struct spawn *s)
 {
     s->sock = fd_close(s->sock);
+    spawn_forget_self(s);
     if (s->pid > 0) {
         kill(s->pid, SIGKILL); /* our child, not reaped yet: the pid cannot be anybody else's */
         while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
@@ -340,6 +382,16 @@ void spawn_kill(struct spawn *s)
     }
     s->pid = -1;
     s->pidfd = fd_close(s->pidfd);
+}
+
+bool spawn_has_ended(const struct spawn *s)
+{
+    siginfo_t info = {0};
+
+    /* Asked of the kernel's table of our children: /proc may fail for other reasons. */
+    return s->pid > 0 &&
+           waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           info.si_pid != 0;
 }
 
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)

@@ -16,24 +16,36 @@ struct spawn {
     int fds[SETUP_FD_COUNT];      /* fds for the set-up message, -1 where absent; the caller's */
     int into_cgroup;              /* fd for CLONE_INTO_CGROUP, or -1 */
     const struct oci_linux *maps; /* id maps to write when a user namespace is new */
+    int timeout;                  /* milliseconds that the child may be silent; 0: for ever */
 
     /* results */
     int sock;       /* our end */
     pid_t pid;      /* of init; our child */
     int pidfd;      /* -1 where the kernel has none */
     bool in_cgroup; /* CLONE_INTO_CGROUP worked */
+    int self;       /* the protected copy of the runtime's file, see spawn_forget_self() */
 };
 #define SPAWN_INIT                                                                                 \
     {                                                                                              \
-        .into_cgroup = -1, .sock = -1, .pid = -1, .pidfd = -1                                      \
+        .into_cgroup = -1, .sock = -1, .pid = -1, .pidfd = -1, .self = -1                          \
     }
 
 /** spawn_init - clone, execute init, send it its set-up, map ids; on failure spawn_kill() cleans up
  */
 int spawn_init(struct spawn *s, struct err *err);
 
+/** spawn_forget_self - close our fd of the protected copy: before anything of the container can
+ * look at init, at the latest before exec's process joins it and before hooks run */
+void spawn_forget_self(struct spawn *s);
+
+/** spawn_deadline - from now on the child may be silent for @timeout milliseconds; 0: for ever */
+void spawn_deadline(const struct spawn *s, int timeout);
+
 /** spawn_kill - kill and reap; safe when nothing runs */
 void spawn_kill(struct spawn *s);
+
+/** spawn_has_ended - whether the child is a zombie by now; it is not reaped */
+bool spawn_has_ended(const struct spawn *s);
 
 /** spawn_died - what to say when init ended without a word: signal or status, and whether the
  * kernel's OOM killer was it. Reaps. Returns -1 with @err filled. */

@@ -96,24 +96,26 @@ static int poststart(const struct runtime *rt, struct found *f, struct err *err)
     return -1;
 }
 
-int start_container(const struct runtime *rt, struct found *f, int pidfd, struct notify *notify,
-                    struct err *err)
+int start_container(const struct runtime *rt, struct found *f, int sock, int pidfd,
+                    struct notify *notify, struct err *err)
 {
-    const struct timeval deadline = {rt->timeout / 1000, rt->timeout % 1000 * 1000};
-    _cleanup_close_ int sock = -1;
+    struct timeval deadline = {rt->timeout / 1000, rt->timeout % 1000 * 1000};
+    _cleanup_close_ int connected = -1;
     enum oci_status status;
     char who[256];
 
     if (!f->record.has_process)
         return err_set(err, 0, "process: the configuration has none, so there is nothing to start");
-    sock = f->record.committed ? fd_unix_connect_at(f->dir, STORE_SOCKET, SOCK_SEQPACKET, err) : -1;
+    if (sock < 0 && f->record.committed)
+        sock = connected = fd_unix_connect_at(f->dir, STORE_SOCKET, SOCK_SEQPACKET, err);
     if (sock < 0) {
         status = f->record.committed ? store_status(f) : OCI_STATUS_CREATING;
         return wrong_status(status, err);
     }
     /* Hooks inside take what time they take; init alone answers at once unless it is frozen. */
-    if (!f->record.start_hooks)
-        setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    if (f->record.start_hooks)
+        deadline = (struct timeval){0, 0};
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     if (converse(f, sock, err) < 0) {
         if (err->errnum == EAGAIN) {
             proc_describe((pid_t)f->record.init.pid, who, sizeof who);
@@ -147,7 +149,7 @@ int container_start(const struct runtime *rt, const char *id, struct err *err)
         if (notify_reopen(f.dir, upstream, &notify, err) < 0)
             return err_context(err, "NOTIFY_SOCKET");
     }
-    result = start_container(rt, &f, pidfd, notify.sock >= 0 ? &notify : NULL, err);
+    result = start_container(rt, &f, -1, pidfd, notify.sock >= 0 ? &notify : NULL, err);
     notify_close(&notify);
     return result;
 }

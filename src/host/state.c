@@ -94,7 +94,7 @@ int container_list(const struct runtime *rt, struct oci_arena *arena, struct oci
         return err_errno(err, "read the state directory");
     }
     while ((e = readdir(d))) {
-        if (e->d_name[0] == '.')
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, ".cache"))
             continue;
         if (*n == room) {
             room = room ? room * 2 : 16;

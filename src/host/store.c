@@ -189,6 +189,16 @@ int store_remove(int root, const char *id, struct err *err)
     return 0;
 }
 
+int store_remove_own(int root, const char *id, int dir, struct err *err)
+{
+    struct stat own, there;
+
+    if (fstat(dir, &own) < 0 || fstatat(root, id, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+        own.st_dev != there.st_dev || own.st_ino != there.st_ino)
+        return 0;
+    return store_remove(root, id, err);
+}
+
 int store_write(int dir, const struct record *record, struct err *err)
 {
     size_t len;

@@ -27,6 +27,10 @@ int store_make(int root, const char *id, struct err *err);
 /** store_open - open the directory of a container. "container does not exist" with errnum ENOENT */
 int store_open(int root, const char *id, struct err *err);
 
+/** store_remove_own - the same, if the id still leads to @dir: after a delete --force in between it
+ * may be another container's */
+int store_remove_own(int root, const char *id, int dir, struct err *err);
+
 /** store_remove - remove a container's directory with everything in it, by fd, never following
  * links. What is gone already is no error. */
 int store_remove(int root, const char *id, struct err *err);

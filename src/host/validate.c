@@ -137,12 +137,16 @@ static int check_affinity(const struct check *c, struct err *err)
 
 static int check_names(const struct check *c, struct err *err)
 {
-    bool uts = c->namespaces & BIT(OCI_NS_UTS);
+    const struct oci_namespace *ns = validate_namespace(c->config, OCI_NS_UTS);
+    /* One that is joined by path may be the machine's. */
+    bool uts = ns && !(ns->path && namespaces_is_own(OCI_NS_UTS, ns->path));
 
     if (c->config->hostname && *c->config->hostname && !uts)
-        return fail(c, err, "hostname", "needs a uts namespace in linux.namespaces");
+        return fail(c, err, "hostname",
+                    "needs a uts namespace in linux.namespaces that is not our own");
     if (c->config->domainname && *c->config->domainname && !uts)
-        return fail(c, err, "domainname", "needs a uts namespace in linux.namespaces");
+        return fail(c, err, "domainname",
+                    "needs a uts namespace in linux.namespaces that is not our own");
     return 0;
 }
 

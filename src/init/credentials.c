@@ -168,22 +168,28 @@ static int caps_set(const struct caps *c, struct err *err)
     return 0;
 }
 
-/* Drop from the bounding set what is not wanted; *left is what remains. PR_CAPBSET_READ refuses the
- * first number that the kernel does not know with EINVAL; any other refusal (a filter's) must not
- * pass for the end of the list. */
+/* Drop from the bounding set what is not wanted; *left is what remains. What is not in it can be
+ * dropped as well, so that it is looked at only where dropping is refused. PR_CAPBSET_READ refuses
+ * the first number that the kernel does not know with EINVAL; any other refusal (a filter's) must
+ * not pass for the end of the list. */
 static int bounding_drop(uint64_t wanted, uint64_t *left, struct err *err)
 {
     *left = 0;
     for (unsigned long n = 0; n < 64; n++) {
-        int have = prctl(PR_CAPBSET_READ, n, 0, 0, 0);
+        bool want = wanted & 1ULL << n;
+        int have, errnum;
 
+        if (!want && prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0)
+            continue;
+        errnum = errno;
+        have = prctl(PR_CAPBSET_READ, n, 0, 0, 0);
         if (have < 0 && (errno != EINVAL || n == 0))
             return err_errno(err, "read the capability bounding set");
         if (have < 0)
             break;
-        if (have && !(wanted & 1ULL << n) && prctl(PR_CAPBSET_DROP, n, 0, 0, 0) < 0)
-            return err_errno(err, "drop capability %lu from the bounding set", n);
-        if (have && wanted & 1ULL << n)
+        if (have && !want)
+            return err_set(err, errnum, "drop capability %lu from the bounding set", n);
+        if (have)
             *left |= 1ULL << n;
     }
     return 0;

@@ -26,15 +26,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* The user namespace first: without privilege, privilege comes with it. */
 static const struct {
     uint64_t flag;
     int fd;
     const char *name;
 } namespaces[] = {
-    {CLONE_NEWPID, SETUP_FD_NS_PID, "pid"},          {CLONE_NEWNET, SETUP_FD_NS_NETWORK, "network"},
-    {CLONE_NEWNS, SETUP_FD_NS_MOUNT, "mount"},       {CLONE_NEWIPC, SETUP_FD_NS_IPC, "ipc"},
-    {CLONE_NEWUTS, SETUP_FD_NS_UTS, "uts"},          {CLONE_NEWUSER, SETUP_FD_NS_USER, "user"},
-    {CLONE_NEWCGROUP, SETUP_FD_NS_CGROUP, "cgroup"}, {CLONE_NEWTIME, SETUP_FD_NS_TIME, "time"},
+    {CLONE_NEWUSER, SETUP_FD_NS_USER, "user"},      {CLONE_NEWPID, SETUP_FD_NS_PID, "pid"},
+    {CLONE_NEWNET, SETUP_FD_NS_NETWORK, "network"}, {CLONE_NEWIPC, SETUP_FD_NS_IPC, "ipc"},
+    {CLONE_NEWUTS, SETUP_FD_NS_UTS, "uts"},         {CLONE_NEWCGROUP, SETUP_FD_NS_CGROUP, "cgroup"},
+    {CLONE_NEWTIME, SETUP_FD_NS_TIME, "time"},      {CLONE_NEWNS, SETUP_FD_NS_MOUNT, "mount"},
 };
 
 int init_arm_death_signal(struct init *in, struct err *err)
@@ -48,21 +49,26 @@ int init_arm_death_signal(struct init *in, struct err *err)
     return 0;
 }
 
-static int join_one(struct init *in, uint64_t flag, struct err *err)
+static int join_fd(struct init *in, size_t i, struct err *err)
 {
-    if (in->setup.flags & SETUP_EXEC) {
-        if (setns(in->fd[SETUP_FD_TARGET], (int)flag) < 0)
+    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) < 0)
+        return err_errno(err, "join the %s namespace", namespaces[i].name);
+    return 0;
+}
+
+/* One entry of the plan: one flag, or, in exec, several that the pidfd joins in one call. */
+static int join_one(struct init *in, uint64_t flags, struct err *err)
+{
+    if (in->fd[SETUP_FD_TARGET] >= 0) {
+        if (setns(in->fd[SETUP_FD_TARGET], (int)flags) < 0)
             return err_errno(err, "join the container's namespaces");
         return 0;
     }
     for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
-        if (namespaces[i].flag != flag)
-            continue;
-        if (setns(in->fd[namespaces[i].fd], (int)flag) < 0)
-            return err_errno(err, "join the %s namespace", namespaces[i].name);
-        return 0;
+        if ((flags & namespaces[i].flag) && join_fd(in, i, err) < 0)
+            return -1;
     }
-    return err_set(err, EINVAL, "join namespace %#llx", (unsigned long long)flag);
+    return 0;
 }
 
 static int proceed(struct init *in, struct err *err)

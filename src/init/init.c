@@ -37,8 +37,8 @@
 static const struct stage create_steps[] = {
     /* name               do                           undo  specification (runtime.md#lifecycle) */
     {"namespaces", init_enter_namespaces, NULL, "2: joined, unshared; ids mapped"},
+    {"config", init_read_config, NULL, "2: from the snapshot, while the cgroup is being made"},
     {"cgroup", init_enter_cgroup, NULL, "2: in the cgroup, then its namespace"},
-    {"config", init_read_config, NULL, "2: from the snapshot"},
     {"hostname", init_hostname, NULL, "2"},
     {"sources", init_take_sources, NULL, "2: bind sources opened by the host side"},
     {"rootfs", init_rootfs_attach, NULL, "2: / made slave, rootfs attached"},
@@ -187,7 +187,7 @@ void init_main(int argc, char **argv)
         _exit(1);
     }
     if (in.setup.flags & SETUP_EXEC) {
-        run("exec", exec_steps, ARRAY_SIZE(exec_steps), &in);
+        run("enter", exec_steps, ARRAY_SIZE(exec_steps), &in);
     } else {
         run("init", create_steps, ARRAY_SIZE(create_steps), &in);
         run("start", start_steps, ARRAY_SIZE(start_steps), &in);

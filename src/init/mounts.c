@@ -335,7 +335,8 @@ static int mount_bind(struct init *in, size_t i, struct mount_options *o, struct
     object.recursive = o->recursive;
     if (prepare_clone(in, o, object.fd, &rest, err) < 0)
         return -1;
-    source = -1; /* mount_attach() may close it */
+    /* It may close the fd and put another one in its place. */
+    object.fd = util_take_fd(source);
     if (mount_attach(&object, target_fd, init_mounts_procfs(in), err) < 0) {
         fd_close(object.fd);
         return -1;

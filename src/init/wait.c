@@ -138,16 +138,32 @@ static int take_connection(struct init *in, struct err *err)
     return 1;
 }
 
+/* The runtime that made the container may start it too (run). Should it end before it does, the
+ * container is a created one like any other. */
+static bool take_go(struct init *in)
+{
+    struct protocol_message m;
+    struct err ignored;
+
+    if ((in->setup.flags & SETUP_RUN) && protocol_receive(in->sock, &m, &ignored) == 1 &&
+        m.type == PROTOCOL_GO)
+        return true;
+    in->sock = fd_close(in->sock);
+    return false;
+}
+
 static int wait_for_start(struct init *in, struct err *err)
 {
     sigset_t all, old;
-    int signals, go = 0;
+    int signals = -1, go;
 
     sigfillset(&all);
     if (sigprocmask(SIG_SETMASK, &all, &old) < 0)
         return err_errno(err, "block signals");
-    signals = signalfd(-1, &all, SFD_CLOEXEC);
-    if (signals < 0)
+    go = take_go(in);
+    if (!go)
+        signals = signalfd(-1, &all, SFD_CLOEXEC);
+    if (!go && signals < 0)
         return err_errno(err, "signalfd");
     while (go == 0) {
         struct pollfd p[2] = {{in->listen, POLLIN, 0}, {signals, POLLIN, 0}};
@@ -201,7 +217,6 @@ int init_report_ready(void *init, struct err *err)
         return err_errno(err, "outlive the runtime");
     if (in->setup.flags & SETUP_EXEC)
         return set_limits(&m.u.limits, err);
-    in->sock = fd_close(in->sock);
     return wait_for_start(in, err);
 }
 

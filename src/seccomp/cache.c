@@ -312,11 +312,12 @@ static void entry_store(int cache, const char *name, const struct key *key,
     };
     size_t body_n = key->n + header.path_n + program_n;
     _cleanup_free_ char *data = malloc(sizeof header + body_n);
-    char *body = data + sizeof header;
+    char *body;
     struct err err = ERR_INIT;
 
     if (!data || !library_identify(path, &header.library))
         return;
+    body = data + sizeof header;
     memcpy(body, key->bytes, key->n);
     memcpy(body + key->n, path, header.path_n);
     memcpy(body + key->n + header.path_n, program->filter, program_n);

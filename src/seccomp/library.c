@@ -56,7 +56,7 @@ static const struct {
 
 static int library_open(struct err *err)
 {
-    struct seccomp_library found;
+    struct seccomp_library found = {0};
     struct link_map *map;
     void *handle = dlopen(LIBRARY_SONAME, RTLD_NOW | RTLD_NODELETE);
 

@@ -2,7 +2,8 @@
 /*
  * inject - run a command and spoil one system call of it
  *
- *     inject [-p PROCESS] [-c NUMBER] [-w WHEN] [-l FILE] [-a PID] DO COMMAND [ARGUMENT...]
+ *     inject [-p PROCESS] [-c NUMBER] [-w WHEN] [-l FILE] [-m FILE] [-a PID] DO COMMAND
+ * [ARGUMENT...]
  *
  * PROCESS 0 (the default) is the command itself, 1 the first process that it makes, and so on in
  * the order in which they appear; with -a it is the process PID, which is there already. DO is
@@ -12,7 +13,9 @@
  *     list    nothing; the calls are only listed
  *
  * for the WHENth call of the process, or the WHENth with this NUMBER. -l writes one line for each
- * call, "PROCESS NUMBER". The exit status is that of the command, 128 + N when signal N ended it.
+ * call, "PROCESS NUMBER"; -m makes a file when the call has been spoiled: a process that waits for
+ * others does not always make the same number of calls. The exit status is that of the command, 128
+ * + N when signal N ended it.
  *
  * strace's own injection counts each kind of call by itself and for all processes alike, so "the
  * Nth call of init" cannot be said to it; and this does only what is needed, in a third of the
@@ -52,6 +55,7 @@ static long number = -1;
 static unsigned long when;
 static int error; /* 0: kill; -1: list */
 static FILE *list;
+static const char *mark;
 
 static void die(const char *what)
 {
@@ -133,6 +137,8 @@ static void at_call(struct process *p)
     if (index != target || error < 0 || (number >= 0 && (long)info.entry.nr != number) ||
         ++p->calls != when)
         return;
+    if (mark)
+        close(creat(mark, 0600));
     if (error == 0) {
         kill(p->pid, SIGKILL);
     } else {
@@ -167,8 +173,12 @@ static void stopped(pid_t pid, int status)
         unsigned long child;
 
         /* Numbered here: the child's own first stop may come later than its siblings'. */
-        if (ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) == 0)
-            find((pid_t)child);
+        if (ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) == 0) {
+            struct process *c = find((pid_t)child);
+
+            if (c && p != processes)
+                c->execs = p->execs; /* init forks once more for some namespaces */
+        }
         resume(p, 0);
     } else if (event == PTRACE_EVENT_EXEC) {
         if (p != processes && ++p->execs >= 2)
@@ -217,7 +227,7 @@ int main(int argc, char **argv)
     unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
     int status, c;
 
-    while ((c = getopt(argc, argv, "+p:c:w:l:a:")) >= 0) {
+    while ((c = getopt(argc, argv, "+p:c:w:l:m:a:")) >= 0) {
         switch (c) {
         case 'p':
             target = (unsigned)strtoul(optarg, NULL, 10);
@@ -230,6 +240,9 @@ int main(int argc, char **argv)
             break;
         case 'l':
             list = fopen(optarg, "we");
+            break;
+        case 'm':
+            mark = optarg;
             break;
         case 'a':
             attach = (pid_t)strtol(optarg, NULL, 10);

@@ -3,6 +3,7 @@
 
 import fnmatch
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,8 @@ def run_guarded(request, forget, value):
         assert engine.states("/run/" + engine.NAME) == names
     except AssertionError:
         harness.Guard.clean(before)
+        for name in set(engine.states("/run/" + engine.NAME)) - set(names):
+            subprocess.run([engine.RUNTIME, "delete", "--force", name], timeout=20, check=False)
         # A failure of the test itself is reason enough to find something.
         if request.session.testsfailed == failed:
             raise
@@ -130,6 +133,10 @@ def podman(request, podman_engine):
         podman_engine("pod", "rm", "--all", "--force", "--time", "1").ok()
         podman_engine("rm", "--all", "--force", "--time", "1").ok()
         podman_engine("volume", "rm", "--all", "--force").ok()
+        # podman forgets the cgroup of a pod where it sets no limits
+        for path in harness.cgroup_dirs():
+            if re.search(engine.PARENT + "/[0-9a-f]{64}$", path):
+                os.rmdir(path)
 
     yield from run_guarded(request, forget, podman_engine)
 

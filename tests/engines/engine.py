@@ -66,13 +66,13 @@ def session_leader():
 class Pty:
     """A command on a terminal: what a person sees and types."""
 
-    def __init__(self, argv, env=None, rows=24, cols=80):
+    def __init__(self, argv, env=None, cwd=None, rows=24, cols=80):
         self.argv, self.seen = argv, ""
         self.fd, slave = pty.openpty()
         self.resize(rows, cols)
         try:
             self.proc = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env,
-                                         preexec_fn=session_leader)
+                                         cwd=cwd, preexec_fn=session_leader)
         finally:
             os.close(slave)
 
@@ -105,6 +105,14 @@ class Pty:
                 shlex.join(self.argv), self.seen, pattern)
             self.seen += more
 
+    def interrupt(self, pattern):
+        """Ctrl-C until @pattern is shown: a shell may be between two programs."""
+        for _ in range(20):
+            self.type("\x03")
+            with contextlib.suppress(AssertionError):
+                return self.expect(pattern, 1)
+        return self.expect(pattern, 1)
+
     def wait(self, timeout=20):
         """The exit status, after all output was read."""
         deadline = time.monotonic() + timeout
@@ -133,7 +141,8 @@ class Engine:
         out, err = harness.Memfd(), harness.Memfd()
         stdin = subprocess.PIPE if input is not None else subprocess.DEVNULL
         proc = subprocess.Popen(argv, stdin=stdin, stdout=out.fd, stderr=err.fd,
-                                env={**self.site.env, **env}, start_new_session=True)
+                                env={**self.site.env, **env}, cwd=self.site.path("tmp"),
+                                start_new_session=True)
         try:
             proc.communicate(input.encode() if input is not None else None, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -149,7 +158,7 @@ class Engine:
     @contextlib.contextmanager
     def terminal(self, *args, **size):
         """The command on a terminal."""
-        term = Pty(self.argv + list(args), self.site.env, **size)
+        term = Pty(self.argv + list(args), self.site.env, self.site.path("tmp"), **size)
         try:
             yield term
         finally:

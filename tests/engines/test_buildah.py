@@ -13,7 +13,8 @@ RUN = ("--runtime", engine.RUNTIME, "--network", "none")
 
 @pytest.fixture
 def container(buildah):
-    return buildah("from", "--cgroup-parent", PARENT, IMAGE).ok().out.strip()
+    # what podman takes for a parent, buildah takes for the container's own
+    return buildah("from", "--cgroup-parent", "%s-buildah" % PARENT, IMAGE).ok().out.strip()
 
 
 def test_run(buildah, container):
@@ -47,21 +48,12 @@ def test_run_not_found(buildah, container):
     assert result.rc != 0 and "executable file `/nonexistent` not found" in result.err
 
 
-def test_interrupt(buildah, container):
-    """Ctrl-C: buildah sends SIGKILL by its name."""
-    with buildah.terminal("run", *RUN, "--isolation", "oci", container, "--", "sh", "-c",
-                          "echo ready; sleep 1000") as term:
-        term.expect("ready")
-        term.type("\x03")
-        assert term.wait() != 0
-
-
 def test_bud(buildah, site):
     context = site.path("context")
     os.makedirs(context, exist_ok=True)
     engine.write(context + "/Containerfile", "FROM %s\nRUN echo built > /made && chmod 600 /made\n"
                  "RUN test \"$(cat /made)\" = built\nUSER test\nRUN test $(id -u) = 1000\n" % IMAGE)
-    options = ("--isolation", "oci", "--cgroup-parent", PARENT, "--layers=false")
+    options = ("--isolation", "oci", "--cgroup-parent", "%s-bud" % PARENT, "--layers=false")
     buildah("bud", *RUN, *options, "-t", "localhost/built:1", context).ok()
     engine.write(context + "/Containerfile", "FROM %s\nRUN exit 6\n" % IMAGE)
     buildah("bud", *RUN, *options, "-t", "localhost/broken:1", context).status(6)

@@ -2,6 +2,7 @@
 """What a person does by hand: ocirun spec && ocirun run, on a terminal, with a real Debian and with
 busybox."""
 
+import contextlib
 import json
 import os
 import re
@@ -46,6 +47,16 @@ class Tmux:
             return until(lambda: list(re.finditer(pattern, self.screen(), re.M)), pattern, 20)[-1]
         except AssertionError as e:
             raise AssertionError("%s; the screen:\n%s" % (e, self.screen())) from None
+
+    def until_after(self, key, pattern):
+        """The key until @pattern is shown: a shell may be between two programs."""
+        def shown():
+            self.type(key)
+            with contextlib.suppress(AssertionError):
+                return until(lambda: re.search(pattern, self.screen().rstrip("\n"), re.M), pattern, 1)
+            return None
+
+        until(shown, pattern, 20)
 
     def close(self):
         self.call("kill-server")
@@ -100,15 +111,13 @@ def test_by_hand(site, bundle, tmux):
     # Ctrl-C ends the command, not the shell
     tmux.enter("clear; echo be''gins; sleep 1000; echo in''terrupted $?")
     tmux.until("^begins$")
-    tmux.type("C-c")
-    tmux.until("inside: $")
+    tmux.until_after("C-c", r"\^C\n+inside: $")
     tmux.enter("echo still $((40 + 2))")
     tmux.until("^still 42$")
     # Ctrl-Z and job control
     tmux.enter("clear; echo be''gins; sleep 1000")
     tmux.until("^begins$")
-    tmux.type("C-z")
-    tmux.until("Stopped")
+    tmux.until_after("C-z", "Stopped")
     tmux.enter("kill -9 %1; clear")
     tmux.until("^inside: $")
     tmux.enter("exit 7")
