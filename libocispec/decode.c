@@ -240,6 +240,9 @@ static enum json_type member_type(enum oci_kind kind)
     case OCI_KIND_OBJECT:
     case OCI_KIND_MAP:
     case OCI_KIND_OBJECTS:
+    case OCI_KIND_U64S:
+    case OCI_KIND_COUNTS:
+    case OCI_KIND_HUNDREDTHS:
     case OCI_KIND_END:
         break;
     }

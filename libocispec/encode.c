@@ -40,6 +40,7 @@ static size_t value_size(enum oci_kind kind)
     case OCI_KIND_U32:
     case OCI_KIND_ENUM:
     case OCI_KIND_ACCESS:
+    case OCI_KIND_HUNDREDTHS:
         return sizeof(uint32_t);
     case OCI_KIND_I64:
     case OCI_KIND_U64:
@@ -68,6 +69,7 @@ static bool is_present(const struct oci_row *row, const union value *v)
         return v->opt_bool.set;
     case OCI_KIND_I32:
     case OCI_KIND_U32:
+    case OCI_KIND_HUNDREDTHS:
         return v->u32 || always;
     case OCI_KIND_I64:
     case OCI_KIND_U64:
@@ -119,6 +121,8 @@ static void write_array(struct json_writer *w, const struct oci_row *row, const 
             json_string(w, ((const char *const *)(const void *)array)[i]);
         else if (row->kind == OCI_KIND_U32S)
             json_u64(w, ((const uint32_t *)(const void *)array)[i]);
+        else if (row->kind == OCI_KIND_U64S)
+            json_u64(w, ((const uint64_t *)(const void *)array)[i]);
         else if (row->kind == OCI_KIND_ENUMS)
             json_string(w,
                         oci_name_of(row->names, (int)((const uint32_t *)(const void *)array)[i]));
@@ -134,6 +138,16 @@ static void write_map(struct json_writer *w, const struct oci_pair *pairs, size_
     for (size_t i = 0; i < n; i++) {
         json_string(w, pairs[i].key);
         json_string(w, pairs[i].value);
+    }
+    json_close_object(w);
+}
+
+static void write_counts(struct json_writer *w, const struct oci_count *counts, size_t n)
+{
+    json_open_object(w);
+    for (size_t i = 0; i < n; i++) {
+        json_string(w, counts[i].key);
+        json_u64(w, counts[i].value);
     }
     json_close_object(w);
 }
@@ -161,6 +175,8 @@ static void write_collection(struct json_writer *w, const struct oci_row *row, c
     memcpy(&n, object + row->count_offset, sizeof(n));
     if (row->kind == OCI_KIND_MAP)
         write_map(w, items, n);
+    else if (row->kind == OCI_KIND_COUNTS)
+        write_counts(w, items, n);
     else if (row->kind == OCI_KIND_OBJECTS)
         write_objects(w, row->table, items, n);
     else
@@ -182,6 +198,9 @@ static void write_value(struct json_writer *w, const struct oci_row *row, const 
         break;
     case OCI_KIND_U32:
         json_u64(w, v->u32);
+        break;
+    case OCI_KIND_HUNDREDTHS:
+        json_hundredths(w, v->u32);
         break;
     case OCI_KIND_I64:
         json_i64(w, v->i64);

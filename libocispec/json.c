@@ -270,6 +270,14 @@ void json_u64(struct json_writer *writer, uint64_t value)
     check(writer, yajl_gen_number(ready(writer), text, (size_t)len));
 }
 
+void json_hundredths(struct json_writer *writer, uint32_t value)
+{
+    char text[24];
+    int len = snprintf(text, sizeof(text), "%" PRIu32 ".%02" PRIu32, value / 100, value % 100);
+
+    check(writer, yajl_gen_number(ready(writer), text, (size_t)len));
+}
+
 void json_null(struct json_writer *writer)
 {
     check(writer, yajl_gen_null(ready(writer)));

@@ -50,6 +50,8 @@ void json_string(struct json_writer *writer, const char *text); /* also a member
 void json_bool(struct json_writer *writer, bool value);
 void json_i64(struct json_writer *writer, int64_t value);
 void json_u64(struct json_writer *writer, uint64_t value);
+/** json_hundredths - @value / 100 with two decimals */
+void json_hundredths(struct json_writer *writer, uint32_t value);
 void json_null(struct json_writer *writer);
 
 /** json_writer_finish - the text (free() it) or NULL if anything failed; the writer is gone */

@@ -32,6 +32,10 @@ enum oci_kind {
     OCI_KIND_MAP,      /* struct oci_pair *, count: string to string */
     OCI_KIND_OBJECTS, /* object whose members are objects: pointer, count; the member's name goes to
                          the first member (a const char *) of the element */
+    /* Of documents that are only written: */
+    OCI_KIND_U64S,       /* uint64_t *, count */
+    OCI_KIND_COUNTS,     /* struct oci_count *, count: string to number */
+    OCI_KIND_HUNDREDTHS, /* uint32_t: 1234 is 12.34 */
 };
 
 enum oci_row_flags {
@@ -114,6 +118,9 @@ struct oci_table {
 #define OCI_OBJECTS(s, m, n, t, f) OCI_COUNTED_(s, m, n, OCI_KIND_OBJECTS, f, .table = &(t))
 #define OCI_INLINE(s, m, n, t, f) OCI_ROW_(s, m, n, OCI_KIND_INLINE, f, .table = &(t))
 #define OCI_OBJECT(s, m, n, t, f) OCI_ROW_(s, m, n, OCI_KIND_OBJECT, f, .table = &(t))
+#define OCI_U64S(s, m, n, f) OCI_COUNTED_(s, m, n, OCI_KIND_U64S, f, .min = 0)
+#define OCI_COUNTS(s, m, n, f) OCI_COUNTED_(s, m, n, OCI_KIND_COUNTS, f, .min = 0)
+#define OCI_HUNDREDTHS(s, m, n, f) OCI_ROW_(s, m, n, OCI_KIND_HUNDREDTHS, f, .min = 0)
 #define OCI_END                                                                                    \
     {                                                                                              \
         .kind = OCI_KIND_END                                                                       \

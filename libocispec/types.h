@@ -36,6 +36,12 @@ struct oci_pair {
     const char *value;
 };
 
+/* A map of string to number; only written. */
+struct oci_count {
+    const char *key;
+    uint64_t value;
+};
+
 /* A bit set that can be absent; bit N stands for the enum value N. */
 struct oci_set {
     bool set;

@@ -34,14 +34,14 @@ static const struct command commands[] = {
     {"exec", cmd_exec, "run one more process in a container"},
     {"pause", cmd_pause, "freeze the processes of a container"},
     {"resume", cmd_resume, "let a paused container go on"},
+    {"update", cmd_update, "change the limits of a container"},
+    {"events", cmd_events, "print statistics and OOM kills of a container"},
     {"ps", cmd_ps, "show the processes of a container"},
     {"list", cmd_list, "list the containers"},
     {"spec", cmd_spec, "write a config.json to begin with"},
     {"features", cmd_features, "print what ocirun can do as JSON"},
     {"help", cmd_help, "print this text, or the help of a command"},
     /* of other runtimes, not here yet: engines probe for them by their exit status */
-    {"update", cmd_unsupported, NULL},
-    {"events", cmd_unsupported, NULL},
     {"checkpoint", cmd_unsupported, NULL},
     {"restore", cmd_unsupported, NULL},
 };

@@ -50,10 +50,9 @@ int cgroup_layout(struct err *err);
  * cgroup_check - refuse resources that cannot be carried out on this machine, before any side
  * effect
  * @resources: may be NULL
- * The error text is "not supported yet: PATH" for those that are to come, the plain reason
- * otherwise. With CGROUP_DISABLED limits are refused and a device list is ignored with a warning
- * (engines write one always). A caller without privilege has no device list either: it cannot make
- * devices anyway.
+ * What goes to v2 and cannot be converted is refused by its member's name. With CGROUP_DISABLED
+ * limits are refused and a device list is ignored with a warning (engines write one always). A
+ * caller without privilege has no device list either: it cannot make devices anyway.
  */
 int cgroup_check(const struct oci_resources *resources, enum cgroup_driver driver, struct err *err);
 
@@ -98,6 +97,22 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, 
 enum cgroup_phase { CGROUP_EARLY, CGROUP_LATE };
 int cgroup_apply(const struct cgroup_record *record, const struct oci_resources *resources,
                  enum cgroup_phase phase, struct err *err);
+
+/**
+ * cgroup_update - write new limits to a container that runs
+ * @resources: what changes, with the values that go with it (quota and period, limit and swap)
+ * @before: what held so far; its device list is restored when @resources has one and a write fails
+ * A failure leaves everything as it was.
+ */
+int cgroup_update(const struct cgroup_record *record, const struct oci_resources *resources,
+                  const struct oci_resources *before, struct err *err);
+
+/**
+ * cgroup_delegate - make a user the owner of the container's cgroup on pure v2: the directory and
+ * the files of /sys/kernel/cgroup/delegate that exist, nothing else. v1 is left alone.
+ * Source: config-linux.md#cgroup-ownership.
+ */
+int cgroup_delegate(const struct cgroup_record *record, uid_t uid, struct err *err);
 
 /**
  * cgroup_processes - pids in the container's cgroup and below, as the caller sees them

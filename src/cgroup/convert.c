@@ -22,7 +22,7 @@
 int cgroup_writes_add(struct cgroup_writes *out, struct oci_arena *arena,
                       const struct cgroup_write *row, struct err *err)
 {
-    if (!row->member || !row->value)
+    if (!row->member || !row->file || !row->value)
         return err_set(err, ENOMEM, "linux.resources");
     if (out->n == out->room) {
         size_t room = out->room ? 2 * out->room : 32;
@@ -101,12 +101,15 @@ static int add_targets(struct cgroup_writes *out, struct oci_arena *arena, const
     return 0;
 }
 
-static int convert_memory(const struct oci_memory *m, struct oci_arena *arena,
-                          struct cgroup_writes *out, struct err *err)
+static int convert_memory(struct cgroup_conversion *conversion, const struct oci_memory *m)
 {
+    struct oci_arena *arena = conversion->arena;
+    struct err *err = conversion->err;
     struct number limit, reservation, swap, kernel, tcp, swappiness;
     unsigned swap_flags = m->swap.value < 0 ? CGROUP_OPTIONAL : 0;
 
+    if (conversion->v2 & CGROUP_MEMORY)
+        return cgroup_convert_memory_v2(conversion);
     if (from_i64(arena, m->limit, false, &limit, err) < 0 ||
         from_i64(arena, m->reservation, false, &reservation, err) < 0 ||
         from_i64(arena, m->swap, false, &swap, err) < 0 ||
@@ -136,12 +139,29 @@ static int convert_memory(const struct oci_memory *m, struct oci_arena *arena,
         {reservation, "memory.reservation", "memory.soft_limit_in_bytes", CGROUP_LATE, 0},
     };
 
-    return add_targets(out, arena, "memory", list, ARRAY_SIZE(list), err);
+    return add_targets(conversion->out, arena, "memory", list, ARRAY_SIZE(list), err);
 }
 
-static int convert_cpu(const struct oci_cpu *c, struct oci_arena *arena, struct cgroup_writes *out,
-                       struct err *err)
+static int convert_cpuset(struct cgroup_conversion *c, const struct oci_cpu *cpu)
 {
+    const struct target list[] = {
+        {from_string(cpu->cpus), "cpu.cpus", "cpuset.cpus", CGROUP_EARLY, 0},
+        {from_string(cpu->mems), "cpu.mems", "cpuset.mems", CGROUP_EARLY, 0},
+    };
+    size_t first = c->out->n;
+
+    if (add_targets(c->out, c->arena, "cpuset", list, ARRAY_SIZE(list), c->err) < 0)
+        return -1;
+    /* The files have the same names on both. */
+    for (size_t i = first; i < c->out->n; i++)
+        c->out->list[i].v2 = c->v2 & CGROUP_CPUSET;
+    return 0;
+}
+
+static int convert_cpu_v1(struct cgroup_conversion *conversion, const struct oci_cpu *c)
+{
+    struct oci_arena *arena = conversion->arena;
+    struct err *err = conversion->err;
     struct number shares, period, quota, burst, rt_period, rt_runtime, idle, idle_off = {NULL};
 
     if (from_u64(arena, c->shares, false, &shares, err) < 0 ||
@@ -167,14 +187,15 @@ static int convert_cpu(const struct oci_cpu *c, struct oci_arena *arena, struct 
         {rt_period, "cpu.realtimePeriod", "cpu.rt_period_us", CGROUP_EARLY, CGROUP_AGAIN},
         {rt_runtime, "cpu.realtimeRuntime", "cpu.rt_runtime_us", CGROUP_EARLY, CGROUP_AGAIN},
     };
-    const struct target cpuset[] = {
-        {from_string(c->cpus), "cpu.cpus", "cpuset.cpus", CGROUP_EARLY, 0},
-        {from_string(c->mems), "cpu.mems", "cpuset.mems", CGROUP_EARLY, 0},
-    };
 
-    if (add_targets(out, arena, "cpu", cpu, ARRAY_SIZE(cpu), err) < 0)
+    return add_targets(conversion->out, arena, "cpu", cpu, ARRAY_SIZE(cpu), err);
+}
+
+static int convert_cpu(struct cgroup_conversion *c, const struct oci_cpu *cpu)
+{
+    if ((c->v2 & CGROUP_CPU ? cgroup_convert_cpu_v2(c) : convert_cpu_v1(c, cpu)) < 0)
         return -1;
-    return add_targets(out, arena, "cpuset", cpuset, ARRAY_SIZE(cpuset), err);
+    return convert_cpuset(c, cpu);
 }
 
 static int convert_pids(const struct oci_pids *p, struct oci_arena *arena,
@@ -189,43 +210,96 @@ static int convert_pids(const struct oci_pids *p, struct oci_arena *arena,
     return add_targets(out, arena, "pids", &row, 1, err);
 }
 
-int cgroup_convert_v1(const struct oci_resources *r, struct oci_arena *arena,
-                      struct cgroup_writes *out, struct err *err)
+static int convert_devices(struct cgroup_conversion *c)
 {
-    *out = (struct cgroup_writes){.list = NULL};
-    if (!r)
-        return 0;
-    if (cgroup_convert_devices_v1(r, arena, out, err) < 0 ||
-        (r->cpu && convert_cpu(r->cpu, arena, out, err) < 0) ||
-        (r->memory && convert_memory(r->memory, arena, out, err) < 0) ||
-        (r->pids && convert_pids(r->pids, arena, out, err) < 0))
+    const struct cgroup_write row = {.member = "devices",
+                                     .controller = "devices",
+                                     .file = CGROUP_BPF_FILE,
+                                     .value = "",
+                                     .phase = CGROUP_EARLY,
+                                     .v2 = true};
+    struct cgroup_writes check = {.list = NULL};
+
+    if (!(c->v2 & CGROUP_DEVICES))
+        return cgroup_convert_devices_v1(c->r, c->arena, c->out, c->err);
+    /* One program for the whole list; what v1 refuses in a rule is wrong here too. */
+    if (cgroup_convert_devices_v1(c->r, c->arena, &check, c->err) < 0)
+        return -1;
+    return check.n ? cgroup_writes_add(c->out, c->arena, &row, c->err) : 0;
+}
+
+static int convert_v1(struct cgroup_conversion *c)
+{
+    const struct oci_resources *r = c->r;
+
+    if ((r->cpu && convert_cpu(c, r->cpu) < 0) || (r->memory && convert_memory(c, r->memory) < 0) ||
+        (r->pids && !(c->v2 & CGROUP_PIDS) && convert_pids(r->pids, c->arena, c->out, c->err) < 0))
         return -1;
     return 0;
 }
 
-static bool block_io_asks(const struct oci_block_io *b)
+int cgroup_convert(const struct oci_resources *r, unsigned v2, struct oci_arena *arena,
+                   struct cgroup_writes *out, struct err *err)
 {
-    return b &&
-           ((b->weight.set && b->weight.value) || (b->leaf_weight.set && b->leaf_weight.value) ||
-            b->weight_device_n || b->throttle_read_bps_device_n || b->throttle_write_bps_device_n ||
-            b->throttle_read_iops_device_n || b->throttle_write_iops_device_n);
+    struct cgroup_conversion c = {.r = r, .v2 = v2, .arena = arena, .out = out, .err = err};
+
+    *out = (struct cgroup_writes){.list = NULL};
+    if (!r)
+        return 0;
+    if (convert_devices(&c) < 0 || convert_v1(&c) < 0 ||
+        (r->pids && (v2 & CGROUP_PIDS) && cgroup_convert_pids_v2(&c) < 0) ||
+        (r->block_io && cgroup_convert_io(&c) < 0) || cgroup_convert_hugetlb(&c) < 0 ||
+        (r->network && cgroup_convert_network(&c) < 0) || cgroup_convert_rdma(&c) < 0)
+        return -1;
+    return cgroup_convert_unified(&c);
 }
 
-/* Empty objects ask for nothing: Docker writes "blockIO": {"weight": 0} into every config.json. */
-const char *cgroup_unsupported(const struct oci_resources *r)
+unsigned cgroup_family_of(const char *controller)
 {
-    if (!r)
-        return NULL;
-    if (block_io_asks(r->block_io))
-        return "blockIO";
-    if (r->hugepage_limits_n)
-        return "hugepageLimits";
-    if (r->network &&
-        ((r->network->class_id.set && r->network->class_id.value) || r->network->priorities_n))
-        return "network";
-    if (r->rdma_n)
-        return "rdma";
-    if (r->unified_n)
-        return "unified";
-    return NULL;
+    static const struct {
+        const char *name;
+        unsigned family;
+    } list[] = {
+        {"cpu", CGROUP_CPU},         {"cpuset", CGROUP_CPUSET},     {"memory", CGROUP_MEMORY},
+        {"pids", CGROUP_PIDS},       {"blkio", CGROUP_IO},          {"io", CGROUP_IO},
+        {"hugetlb", CGROUP_HUGETLB}, {"devices", CGROUP_DEVICES},   {"rdma", CGROUP_RDMA},
+        {"net_cls", CGROUP_NET_CLS}, {"net_prio", CGROUP_NET_PRIO},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+        if (strcmp(list[i].name, controller) == 0)
+            return list[i].family;
+    }
+    return 0;
+}
+
+static unsigned families_of(const char *controllers)
+{
+    unsigned families = 0;
+
+    for (const char *p = controllers; p && *p;) {
+        size_t len = strcspn(p, ",");
+        char word[16];
+
+        if (len < sizeof word) {
+            memcpy(word, p, len);
+            word[len] = '\0';
+            families |= cgroup_family_of(word);
+        }
+        p += len + (p[len] == ',');
+    }
+    return families;
+}
+
+unsigned cgroup_on_v2(const struct cgroup_machine *machine)
+{
+    unsigned v1 = 0;
+    bool v2 = false;
+
+    for (size_t i = 0; i < machine->n; i++) {
+        v2 = v2 || machine->list[i].v2;
+        if (!machine->list[i].v2)
+            v1 |= families_of(machine->list[i].controllers);
+    }
+    return v2 ? CGROUP_ALL_V2 & ~v1 : 0;
 }

@@ -19,12 +19,35 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const added[] = {
-    "c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:5 rwm",   "c 1:7 rwm",    "c 1:8 rwm",
-    "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm",
-};
-
 #define ACCESS_ALL (OCI_ACCESS_READ | OCI_ACCESS_WRITE | OCI_ACCESS_MKNOD)
+
+#define ANY                                                                                        \
+    {                                                                                              \
+        .set = false                                                                               \
+    }
+#define NUMBER(n)                                                                                  \
+    {                                                                                              \
+        .set = true, .value = (n)                                                                  \
+    }
+#define CHAR_DEVICE(major, minor)                                                                  \
+    {                                                                                              \
+        true, OCI_RULE_CHAR, major, minor, ACCESS_ALL                                              \
+    }
+
+const struct oci_device_rule cgroup_added_rules[] = {
+    {true, OCI_RULE_CHAR, ANY, ANY, OCI_ACCESS_MKNOD},
+    {true, OCI_RULE_BLOCK, ANY, ANY, OCI_ACCESS_MKNOD},
+    CHAR_DEVICE(NUMBER(1), NUMBER(3)),    /* null */
+    CHAR_DEVICE(NUMBER(1), NUMBER(5)),    /* zero */
+    CHAR_DEVICE(NUMBER(1), NUMBER(7)),    /* full */
+    CHAR_DEVICE(NUMBER(1), NUMBER(8)),    /* random */
+    CHAR_DEVICE(NUMBER(1), NUMBER(9)),    /* urandom */
+    CHAR_DEVICE(NUMBER(5), NUMBER(0)),    /* tty */
+    CHAR_DEVICE(NUMBER(5), NUMBER(2)),    /* ptmx */
+    CHAR_DEVICE(NUMBER(136), ANY),        /* pts */
+    CHAR_DEVICE(NUMBER(10), NUMBER(200)), /* net/tun */
+};
+const size_t cgroup_added_rules_n = ARRAY_SIZE(cgroup_added_rules);
 
 static uint32_t rule_access(const struct oci_device_rule *rule)
 {
@@ -73,6 +96,14 @@ static int add_line(struct cgroup_writes *out, struct oci_arena *arena, const ch
     return cgroup_writes_add(out, arena, &row, err);
 }
 
+static const char *rule_line(struct oci_arena *arena, char type, const char *major,
+                             const char *minor, uint32_t access)
+{
+    return oci_printf(arena, "%c %s:%s %s%s%s", type, major, minor,
+                      access & OCI_ACCESS_READ ? "r" : "", access & OCI_ACCESS_WRITE ? "w" : "",
+                      access & OCI_ACCESS_MKNOD ? "m" : "");
+}
+
 static int add_rule(struct cgroup_writes *out, struct oci_arena *arena, size_t index,
                     const struct oci_device_rule *rule, struct err *err)
 {
@@ -92,9 +123,7 @@ static int add_rule(struct cgroup_writes *out, struct oci_arena *arena, size_t i
 
         if (rule->type == (*type == 'c' ? OCI_RULE_BLOCK : OCI_RULE_CHAR))
             continue;
-        line = oci_printf(arena, "%c %s:%s %s%s%s", *type, major, minor,
-                          access & OCI_ACCESS_READ ? "r" : "", access & OCI_ACCESS_WRITE ? "w" : "",
-                          access & OCI_ACCESS_MKNOD ? "m" : "");
+        line = rule_line(arena, *type, major, minor, access);
         if (add_line(out, arena, member, rule->allow, line, 0, err) < 0)
             return -1;
     }
@@ -102,7 +131,7 @@ static int add_rule(struct cgroup_writes *out, struct oci_arena *arena, size_t i
 }
 
 /* Whether the list ends with everything allowed: nothing is denied after the last "allow all". */
-static bool ends_open(const struct oci_device_rule *rules, size_t n)
+bool cgroup_rules_end_open(const struct oci_device_rule *rules, size_t n)
 {
     while (n-- > 0) {
         if (!rules[n].allow)
@@ -134,11 +163,22 @@ int cgroup_convert_devices_v1(const struct oci_resources *r, struct oci_arena *a
         if (add_rule(out, arena, i, &r->devices[i], err) < 0)
             return -1;
     }
-    if (r->devices_n == 0 || ends_open(r->devices, r->devices_n))
+    if (r->devices_n == 0 || cgroup_rules_end_open(r->devices, r->devices_n))
         return 0;
-    for (size_t i = 0; i < ARRAY_SIZE(added); i++) {
-        if (!allowed_already(out, first, added[i]) &&
-            add_line(out, arena, "devices", true, added[i], CGROUP_ADDED, err) < 0)
+    for (size_t i = 0; i < cgroup_added_rules_n; i++) {
+        const struct oci_device_rule *rule = &cgroup_added_rules[i];
+        char major[24], minor[24];
+        const char *line;
+
+        if (number_text(rule->major, major, "devices", "major", err) < 0 ||
+            number_text(rule->minor, minor, "devices", "minor", err) < 0)
+            return -1;
+        line =
+            rule_line(arena, rule->type == OCI_RULE_CHAR ? 'c' : 'b', major, minor, rule->access);
+        if (!line)
+            return err_set(err, ENOMEM, "linux.resources.devices");
+        if (!allowed_already(out, first, line) &&
+            add_line(out, arena, "devices", true, line, CGROUP_ADDED, err) < 0)
             return -1;
     }
     return 0;

@@ -16,6 +16,7 @@ struct cgroup_hierarchy {
     const char *root;  /* which cgroup of the hierarchy the mount shows at its top */
     const char *own;   /* the caller's cgroup as a path below @mount: "/" or "/a/b" */
     bool v2;
+    const char *available; /* v2: controllers at its top, separated by spaces; NULL: not read yet */
 };
 
 struct cgroup_machine {
@@ -103,15 +104,38 @@ enum cgroup_write_flags {
     CGROUP_OPTIONAL = 1 << 1, /* a missing file or hierarchy is no error */
     CGROUP_MAY_FAIL = 1 << 2, /* any failure is a warning */
     CGROUP_ADDED = 1 << 3, /* ours, not asked for: refused by the parent's rules (EPERM) is fine */
+    CGROUP_OR_NEXT = 1 << 4,     /* the next row says the same to another file: written only if this
+                                    one does not exist */
+    CGROUP_CHECK_USAGE = 1 << 5, /* refuse a value below memory.current */
 };
+
+/* What a controller of linux.resources is called here; bits of a set. */
+enum cgroup_family {
+    CGROUP_CPU = 1 << 0,
+    CGROUP_CPUSET = 1 << 1,
+    CGROUP_MEMORY = 1 << 2,
+    CGROUP_PIDS = 1 << 3,
+    CGROUP_IO = 1 << 4, /* v1: blkio */
+    CGROUP_HUGETLB = 1 << 5,
+    CGROUP_DEVICES = 1 << 6, /* v2: a BPF program */
+    CGROUP_RDMA = 1 << 7,
+    CGROUP_NET_CLS = 1 << 8,
+    CGROUP_NET_PRIO = 1 << 9,
+    CGROUP_UNIFIED = 1 << 10, /* there is a v2 hierarchy */
+};
+#define CGROUP_ALL_V2 ((1u << 11) - 1) /* pure v2 */
+
+/* File of the row that stands for the device list on v2. */
+#define CGROUP_BPF_FILE "the device program"
 
 struct cgroup_write {
     const char *member;     /* below linux.resources: "memory.limit", "devices[2]" */
-    const char *controller; /* "memory" */
+    const char *controller; /* "memory"; "" for files of v2 that belong to none */
     const char *file;       /* "memory.limit_in_bytes" */
     const char *value;
     enum cgroup_phase phase;
     unsigned flags;
+    bool v2;
 };
 
 struct cgroup_writes {
@@ -119,21 +143,113 @@ struct cgroup_writes {
     size_t n, room;
 };
 
-/** cgroup_convert_v1 - what to write, in order, for v1. Pure. @resources may be NULL: nothing. */
-int cgroup_convert_v1(const struct oci_resources *resources, struct oci_arena *arena,
-                      struct cgroup_writes *out, struct err *err);
+/* A conversion under way. */
+struct cgroup_conversion {
+    const struct oci_resources *r;
+    unsigned v2; /* enum cgroup_family: these go to v2, the others to v1 */
+    struct oci_arena *arena;
+    struct cgroup_writes *out;
+    struct err *err;
+};
+
+/**
+ * cgroup_convert - what to write, in order. Pure. @resources may be NULL: nothing.
+ * @v2: enum cgroup_family: what goes to v2, see cgroup_on_v2(); all else goes to v1
+ * What v2 has no equal for is an error that names the member.
+ */
+int cgroup_convert(const struct oci_resources *resources, unsigned v2, struct oci_arena *arena,
+                   struct cgroup_writes *out, struct err *err);
 
 /** cgroup_convert_devices_v1 - the device part; appends to @out */
 int cgroup_convert_devices_v1(const struct oci_resources *resources, struct oci_arena *arena,
                               struct cgroup_writes *out, struct err *err);
 
+/* Parts of cgroup_convert(): convert_v2.c, convert_io.c, convert_more.c */
+int cgroup_convert_cpu_v2(struct cgroup_conversion *c);
+int cgroup_convert_memory_v2(struct cgroup_conversion *c);
+int cgroup_convert_pids_v2(struct cgroup_conversion *c);
+int cgroup_convert_io(struct cgroup_conversion *c);
+int cgroup_convert_hugetlb(struct cgroup_conversion *c);
+int cgroup_convert_network(struct cgroup_conversion *c);
+int cgroup_convert_rdma(struct cgroup_conversion *c);
+int cgroup_convert_unified(struct cgroup_conversion *c);
+
+/** cgroup_inconvertible - the error "linux.resources.MEMBER: cannot be converted to cgroup v2" */
+int cgroup_inconvertible(struct cgroup_conversion *c, const char *member);
+
+/** cgroup_refuse - the error "linux.resources.MEMBER: WHY" */
+int cgroup_refuse(struct err *err, const char *member, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/**
+ * cgroup_weight_of_shares - cpu.shares (2..262144) as cpu.weight (1..10000)
+ * ceil(10^((l^2 + 125 l) / 612 - 7/34)), l = log2(shares): 2 is 1, 1024 is 100, 262144 is 10000.
+ * Values beyond the range are taken as its ends, as v1's kernel code does.
+ */
+unsigned cgroup_weight_of_shares(uint64_t shares);
+
+/** cgroup_io_weight - blkio.weight (10..1000) as io.weight (1..10000) */
+unsigned cgroup_io_weight(uint64_t weight);
+
 /** cgroup_writes_add - append; @value in @arena or static; -1 when memory is exhausted */
 int cgroup_writes_add(struct cgroup_writes *out, struct oci_arena *arena,
                       const struct cgroup_write *row, struct err *err);
 
-/** cgroup_unsupported - "blockIO" … : the first member that this version cannot carry out anywhere,
- * or NULL */
-const char *cgroup_unsupported(const struct oci_resources *resources);
+/** cgroup_family_of - "memory" -> CGROUP_MEMORY, "blkio" and "io" -> CGROUP_IO; 0: none of them */
+unsigned cgroup_family_of(const char *controller);
+
+/** cgroup_on_v2 - what goes to v2 on this machine: all that v1 does not hold, if there is a v2 */
+unsigned cgroup_on_v2(const struct cgroup_machine *machine);
+
+/** cgroup_available - the controllers at the top of a v2 hierarchy, separated by spaces */
+const char *cgroup_available(const struct cgroup_hierarchy *h);
+
+/** cgroup_has_word - whether @word is one of the space separated @words */
+bool cgroup_has_word(const char *words, const char *word);
+
+/* ---- enable.c: cgroup.subtree_control ---- */
+
+/** cgroup_enable_some - enable for a new v2 cgroup the controllers that there are and that it lacks
+ * yet, as far as its parents let it; failures are left for cgroup_enable() to tell */
+void cgroup_enable_some(struct cgroup_place *place, int mount);
+
+/** cgroup_enable - enable one controller along the path down to the place
+ * @member: for the error, which names the cgroup that does not have it or cannot give it */
+int cgroup_enable(struct cgroup_place *place, const char *controller, const char *member,
+                  struct err *err);
+
+/* ---- devices_v2.c: rules as a BPF program ---- */
+
+struct bpf_insn;
+/**
+ * cgroup_device_program - the rules, and the entries that every container has, as a program of type
+ * BPF_PROG_TYPE_CGROUP_DEVICE. Pure.
+ * @insns: malloc'ed, @n of them
+ */
+int cgroup_device_program(const struct oci_device_rule *rules, size_t rules_n,
+                          struct bpf_insn **insns, size_t *n, struct err *err);
+
+/** cgroup_added_rules - the entries that every container has */
+extern const struct oci_device_rule cgroup_added_rules[];
+extern const size_t cgroup_added_rules_n;
+
+/** cgroup_rules_end_open - whether the list ends with everything allowed */
+bool cgroup_rules_end_open(const struct oci_device_rule *rules, size_t n);
+
+/* ---- bpf.c ---- */
+
+/** cgroup_devices_attach - put the program in force for a v2 cgroup, in place of those that are
+ * attached to it now, at no time with none */
+int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struct err *err);
+
+/* ---- check.c ---- */
+
+/** cgroup_write_dispensable - whether the row may be left out where its controller is not to be had
+ */
+bool cgroup_write_dispensable(const struct cgroup_write *row);
+
+/** cgroup_no_hierarchy - the error that the machine has no such controller */
+int cgroup_no_hierarchy(const struct cgroup_write *row, struct err *err);
 
 /** cgroup_check_on - cgroup_check() against a given machine */
 int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resources *resources,
@@ -161,10 +277,36 @@ int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err);
 /** cgroup_v1_thaw_all - thaw the place and all below, so that what was killed there can die */
 void cgroup_v1_thaw_all(struct cgroup_place *place);
 
-/** cgroup_v1_write_failed - the error for a write that failed with @errnum, with what v1 knows of
- * it */
-int cgroup_v1_write_failed(const struct cgroup_place *place, int dir,
-                           const struct cgroup_write *row, int errnum, struct err *err);
+/* ---- write_failed.c ---- */
+
+/** cgroup_write_failed - the error for a write that failed with @errnum, with what is known of it
+ */
+int cgroup_write_failed(const struct cgroup_place *place, int dir, const struct cgroup_write *row,
+                        int errnum, struct err *err);
+
+/* ---- undo.c: what update takes back when it fails ---- */
+
+struct cgroup_undone {
+    int dir; /* of the place */
+    const struct cgroup_place *place;
+    char *file, *value;
+};
+struct cgroup_undo {
+    struct cgroup_undone *list;
+    size_t n, room;
+    bool devices; /* the device list was changed */
+};
+
+/** cgroup_undo_note - remember what is in the row's file, before it is written */
+void cgroup_undo_note(struct cgroup_undo *undo, const struct cgroup_place *place, int dir,
+                      const struct cgroup_write *row);
+
+/** cgroup_undo_all - write it back, the last one first; what fails is a warning */
+void cgroup_undo_all(struct cgroup_undo *undo);
+void cgroup_undo_clear(struct cgroup_undo *undo);
+
+/** cgroup_undo_value - what restores @file, which held @content, after @written. Pure; malloc'ed */
+char *cgroup_undo_value(const char *file, const char *content, const char *written);
 
 /* ---- v2.c ---- */
 

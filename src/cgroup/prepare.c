@@ -95,7 +95,7 @@ static int check_usable(struct cgroup_place *place, bool made, struct err *err)
 }
 
 /* Returns 0, -1, or 1 for a place that this caller has no right to make. */
-static int prepare_place(struct cgroup_place *place, struct err *err)
+static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *err)
 {
     _cleanup_close_ int mount = cgroup_mount_open(place, err);
     int made, fd;
@@ -112,6 +112,10 @@ static int prepare_place(struct cgroup_place *place, struct err *err)
         return make_failed(place, errnum, err);
     }
     place->created = made;
+    /* Beside v1 the v2 hierarchy is there for kill and events: a controller of it is enabled when a
+     * limit needs it. */
+    if (place->v2 && pure_v2)
+        cgroup_enable_some(place, mount);
     fd = path_open_beneath(mount, place->path + 1, O_RDONLY | O_DIRECTORY, err);
     if (fd < 0)
         return err_context(err, "cgroup mount %s", place->mount);
@@ -141,7 +145,7 @@ int cgroup_prepare(struct cgroup_record *record, struct err *err)
 {
     for (size_t i = 0; i < record->places_n;) {
         struct cgroup_place *p = &record->places[i];
-        int r = prepare_place(p, err);
+        int r = prepare_place(p, record->places_n == 1, err);
 
         if (r < 0) {
             rollback(record, i + 1);

@@ -149,32 +149,3 @@ void cgroup_v1_thaw_all(struct cgroup_place *place)
     }
     cgroup_tree_clear(&tree);
 }
-
-int cgroup_v1_write_failed(const struct cgroup_place *place, int dir,
-                           const struct cgroup_write *row, int errnum, struct err *err)
-{
-    if (errnum == EBUSY && strcmp(row->member, "memory.limit") == 0) {
-        int64_t usage = cgroup_read_number_at(dir, "memory.usage_in_bytes", NULL);
-        int64_t peak = cgroup_read_number_at(dir, "memory.max_usage_in_bytes", NULL);
-
-        err_set(err, 0,
-                "linux.resources.memory.limit: unable to set memory limit to %s "
-                "(current usage: %" PRId64 ", peak usage: %" PRId64 ")",
-                row->value, usage, peak);
-        err->errnum = errnum;
-        err_hint(err, "the processes in cgroup %s use more than that, and it cannot be reclaimed",
-                 place->path);
-    } else {
-        err_set(err, errnum, "linux.resources.%s: write %s to %s of cgroup %s", row->member,
-                row->value, row->file, place->path);
-    }
-    if (errnum == ENOENT && strcmp(row->member, "memory.swap") == 0)
-        err_hint(err, "the kernel does not account swap: boot it with swapaccount=1");
-    else if (errnum == ENOENT)
-        err_hint(err, "this kernel has no %s", row->file);
-    else if (errnum == EINVAL && strcmp(row->member, "memory.swap") == 0)
-        err_hint(err, "it is memory plus swap and cannot be below the memory limit");
-    else if (errnum == EINVAL && strncmp(row->member, "cpu.realtime", 12) == 0)
-        err_hint(err, "the parent cgroup's %s has to allow it", row->file);
-    return err_object(err, "linux.resources.%s", row->member);
-}

@@ -24,6 +24,7 @@ struct command {
 
 int cmd_create(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_delete(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
+int cmd_events(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_exec(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_features(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_kill(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
@@ -34,6 +35,7 @@ int cmd_spec(const struct runtime *rt, int argc, char **argv, int *status, struc
 int cmd_pause(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_resume(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_start(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
+int cmd_update(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 int cmd_state(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 
 /** cmd_unsupported - commands of other runtimes that this one does not have yet */

@@ -67,6 +67,28 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all, 
 int container_pause(const struct runtime *rt, const char *id, struct err *err);
 int container_resume(const struct runtime *rt, const char *id, struct err *err);
 
+/**
+ * container_update - change limits of a container that has not stopped
+ * @changes: what is absent stays as it is
+ * When a limit cannot be written, those that were are restored.
+ */
+int container_update(const struct runtime *rt, const char *id, const struct oci_resources *changes,
+                     struct err *err);
+
+/** resources_decode - decode a linux.resources document; @file: its name, for errors */
+int resources_decode(const char *text, size_t len, const char *file, struct oci_arena *arena,
+                     struct oci_resources *out, struct err *err);
+
+/** event_fn - print one event; a failure ends container_events() */
+typedef int event_fn(const char *text, size_t len, struct err *err);
+
+/**
+ * container_events - statistics and OOM kills of a container, until it stops
+ * @interval: milliseconds between statistics; 0: print them once and return
+ */
+int container_events(const struct runtime *rt, const char *id, int interval, event_fn *print,
+                     struct err *err);
+
 /** container_delete - @force: kill first; a container that does not exist is then no error */
 int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err);
 

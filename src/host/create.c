@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "base/trace.h"
 #include "base/util.h"
+#include "host/delegation.h"
 #include "host/handoff.h"
 #include "host/hooks.h"
 #include "host/limits.h"
@@ -355,7 +356,9 @@ static int cgroup_apply_limits(void *subject, struct err *err)
 {
     struct creation *c = subject;
 
-    return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_LATE, err);
+    if (cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_LATE, err) < 0)
+        return -1;
+    return delegation_apply(&c->record.cgroup, &c->bundle.config, c->proc, c->spawn.pid, err);
 }
 
 static int store_commit(void *subject, struct err *err)

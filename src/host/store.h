@@ -14,6 +14,7 @@
 
 #define STORE_RECORD "state.json"
 #define STORE_CONFIG "config.json"
+#define STORE_RESOURCES "resources.json" /* the limits, from the first update on */
 #define STORE_SOCKET "start.sock"
 
 /** store_root - open the root directory; @create: make it (0700) and what is missing above it.

@@ -255,6 +255,8 @@ static int check_seccomp(const struct check *c, struct err *err)
 static int check_cgroup(const struct check *c, struct err *err)
 {
     struct err why = ERR_INIT;
+    const char *text = why.text;
+    size_t len;
 
     if (cgroup_check(c->lin->resources, c->rt->driver, &why) == 0)
         return 0;
@@ -262,7 +264,11 @@ static int check_cgroup(const struct check *c, struct err *err)
         *err = why;
         return -1;
     }
-    bundle_fail(c->b, err, why.object, "%s", why.text);
+    /* The place in the document says what it is about already. */
+    len = strlen(why.object);
+    if (strncmp(why.text, why.object, len) == 0 && strncmp(why.text + len, ": ", 2) == 0)
+        text += len + 2;
+    bundle_fail(c->b, err, why.object, "%s", text);
     if (why.hint[0])
         err_hint(err, "%s", why.hint);
     return -1;

@@ -282,6 +282,205 @@ def test_update_suffixes(rt, bundle):
     c.stop()
 
 
+@pytest.mark.ocirun_only
+def test_update_stopped_says_so(rt, bundle):
+    c = rt.start(bundle.args("/bin/true"))
+    c.wait()
+    assert "container not running" in rt.cmd("update", "--pids-limit", "5", c.id).fails().err
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("text,number", [("4k", 4 << 10), ("8192K", 8 << 20), ("64M", 64 << 20), ("64mb", 64 << 20),
+                                         ("1g", 1 << 30), ("2G", 2 << 30), ("67108864", 64 << 20), ("4096b", 4096)])
+def test_update_sizes(rt, bundle, text, number):
+    c = rt.hold(bundle)
+    rt.cmd("update", "--memory-reservation=" + text, c.id).ok()
+    assert value(c, "memory", "memory.soft_limit_in_bytes", "memory.low") == str(number)
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("options", [["--memory", "1x"], ["--memory", ""], ["--memory", "k"], ["--memory", "-2"],
+                                     ["--memory", "99999999999g"], ["--pids-limit", "many"], ["--cpu-idle", "2"],
+                                     ["--cpu-shares", "-5"], ["--l3-cache-schema", "L3:0=f"]], ids=" ".join)
+def test_update_bad_options(rt, bundle, options):
+    c = rt.hold(bundle)
+    assert options[0] in rt.cmd("update", *options, c.id).fails().err
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("text,match", [
+    ('{"memory": {"limit": "x"}}', "standard input:1:22: memory.limit"),
+    ("{", "standard input"),
+    ('{"pids": 3}', "pids"),
+    ('{"hugepageLimits": [{"pageSize": "3XB", "limit": 1}]}', "pageSize"),
+    ('{"unified": {"a/b": "1"}}', "unified"),
+])
+def test_update_bad_documents(rt, bundle, text, match):
+    c = rt.hold(bundle)
+    assert match in rt.cmd("update", "--resources", "-", c.id, input=text).fails().err
+    c.stop()
+
+
+def cpu_max(c):
+    if is_v1("cpu"):
+        return value(c, "cpu", "cpu.cfs_quota_us") + " " + value(c, "cpu", "cpu.cfs_period_us")
+    return value(c, "cpu", "cpu.max")
+
+
+@pytest.mark.ocirun_only
+def test_update_quota_and_period_keep_each_other(rt, bundle):
+    bundle.linux["resources"]["cpu"] = {"quota": 50000, "period": 100000}
+    c = rt.hold(bundle)
+    rt.cmd("update", "--cpu-quota", "70000", c.id).ok()
+    assert cpu_max(c) == "70000 100000"
+    rt.cmd("update", "--cpu-period", "200000", c.id).ok()
+    assert cpu_max(c) == "70000 200000"
+    rt.cmd("update", "--cpu-burst", "1000", c.id).ok()
+    rt.cmd("update", "--cpu-quota", "500", c.id).fails()
+    assert cpu_max(c) == "70000 200000"
+    # both at once, where either alone would not fit with the old value of the other
+    rt.cmd("update", "--cpu-quota", "2000", "--cpu-burst", "2000", c.id).ok()
+    rt.cmd("update", "--cpu-quota", "900000", "--cpu-burst", "800000", c.id).ok()
+    assert cpu_max(c) == "900000 200000"
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_update_memory_and_swap_up_and_down(rt, bundle):
+    if not is_v1("memory"):
+        pytest.skip("v1 only")
+    bundle.linux["resources"]["memory"] = {"limit": 32 << 20, "swap": 32 << 20}
+    c = rt.hold(bundle)
+    for limit, swap in ((64, 128), (256, 256), (48, 64), (40, 40), (512, 1024)):
+        rt.cmd("update", "--memory", "%dm" % limit, "--memory-swap", "%dm" % swap, c.id).ok()
+        assert value(c, "memory", "memory.limit_in_bytes") == str(limit << 20)
+        assert value(c, "memory", "memory.memsw.limit_in_bytes") == str(swap << 20)
+    assert "less than memory.limit" in rt.cmd("update", "--memory", "2g", c.id).fails().err
+    rt.cmd("update", "--memory", "-1", "--memory-swap", "-1", c.id).ok()
+    assert int(value(c, "memory", "memory.limit_in_bytes")) > 1 << 60
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_update_takes_everything_back(rt, bundle):
+    bundle.linux["resources"].update({"pids": {"limit": 40}, "memory": {"limit": 80 << 20}, "cpu": {"shares": 512}})
+    c = rt.hold(bundle)
+    keys = [("memory", "memory.limit_in_bytes", "memory.max"), ("cpu", "cpu.shares", "cpu.weight"),
+            ("cpu", "cpu.cfs_quota_us", "cpu.max"), ("memory", "memory.soft_limit_in_bytes", "memory.low")]
+    before = [value(c, *k) for k in keys]
+    document = {"cpu": {"shares": 256, "quota": 30000}, "memory": {"limit": 90 << 20, "reservation": 1 << 20},
+                "hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}
+    rt.cmd("update", "--resources", "-", c.id, input=json.dumps(document)).fails()
+    assert [value(c, *k) for k in keys] == before
+    # nor does a later update find what was refused
+    rt.cmd("update", "--cpu-period", "50000", c.id).ok()
+    assert cpu_max(c) in ("-1 50000", "max 50000")
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_update_devices(rt, bundle):
+    bundle.linux["resources"]["devices"] = [{"allow": False, "access": "rwm"}]
+    bundle.all_caps()
+    c = rt.hold(bundle)
+    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    assert c.exec("sh", "-c", ": </tmp/loop").rc != 0
+    rules = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "r"}]
+    rt.cmd("update", "-r", "-", c.id, input=json.dumps({"devices": rules})).ok()
+    c.exec("sh", "-c", ": </tmp/loop").ok()
+    assert c.exec("sh", "-c", ": <>/tmp/loop").rc != 0
+    # an update of something else leaves the list alone
+    rt.cmd("update", "--pids-limit", "100", c.id).ok()
+    c.exec("sh", "-c", ": </tmp/loop").ok()
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_update_options_are_ignored_beside_a_document(rt, bundle):
+    bundle.linux["resources"]["pids"] = {"limit": 40}
+    c = rt.hold(bundle)
+    rt.cmd("update", "--resources", "-", "--pids-limit", "7", c.id, input="{}").ok()
+    assert value(c, "pids", "pids.max") == "40"
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_update_paused_and_created(rt, bundle):
+    c = rt.create(bundle.hold())
+    rt.cmd("update", "--pids-limit", "44", c.id).ok()
+    c.start().ok()
+    rt.cmd("pause", c.id).ok()
+    rt.cmd("update", "--pids-limit", "45", c.id).ok()
+    assert value(c, "pids", "pids.max") == "45"
+    rt.cmd("resume", c.id).ok()
+    c.stop()
+
+
+# ---- what v1 and v2 do not hold, and the v2 half of a hybrid ----
+
+def v2_has(controller):
+    for top, names in cgroup_mounts():
+        if os.path.exists(top + "/cgroup.controllers"):
+            return controller in read(top + "/cgroup.controllers").split()
+    return False
+
+
+@pytest.mark.ocirun_only
+def test_r178_hugepages(rt, bundle):
+    if not v2_has("hugetlb"):
+        pytest.skip("hugetlb is not on v2")
+    bundle.linux["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": 4 << 20}]
+    c = rt.create(bundle)
+    assert value(c, "", "hugetlb.2MB.max") == str(4 << 20)
+    assert value(c, "", "hugetlb.2MB.rsvd.max") == str(4 << 20)
+    rt.cmd("update", "-r", "-", c.id, input='{"hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}]}').ok()
+    assert value(c, "", "hugetlb.2MB.max") == str(2 << 20)
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("deep", [False, True])
+def test_r181_unified(rt, bundle, deep):
+    if not v2_has("hugetlb"):
+        pytest.skip("hugetlb is not on v2")
+    bundle.linux["resources"]["unified"] = {"hugetlb.2MB.max": "6291456", "cgroup.max.depth": "9"}
+    if deep:
+        bundle.linux["cgroupsPath"] = "/%s-deep/a/b" % TOKEN
+    c = rt.create(bundle)
+    assert value(c, "", "hugetlb.2MB.max") == "6291456"
+    assert value(c, "", "cgroup.max.depth") == "9"
+    c.delete("-f").ok()
+    for directory in places("/%s-deep" % TOKEN):
+        for below in ("/a", ""):
+            if os.path.isdir(directory + below):
+                os.rmdir(directory + below)
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("resources,match", [
+    ({"unified": {"memory": "1"}}, "not the name of a cgroup v2 file"),
+    ({"unified": {"../x.y": "1"}}, "not the name of a cgroup v2 file"),
+    ({"unified": {"cgroup.nothing": "1"}}, "cgroup.nothing"),
+    ({"unified": {"nothing.max": "1"}}, "there is no nothing controller"),
+    ({"unified": {"cgroup.max.depth": "many"}}, "cgroup.max.depth"),
+    ({"hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}, "no huge pages of that size"),
+    ({"hugepageLimits": [{"pageSize": "../x", "limit": 1}]}, "is not a size"),
+    ({"blockIO": {"weight": 5}}, "is not a weight"),
+    ({"blockIO": {"throttleReadBpsDevice": [{"major": 4094, "minor": 9, "rate": 1}]}}, "no such block device"),
+    ({"blockIO": {"weightDevice": [{"major": 8, "minor": 9}]}}, "weight"),
+    ({"rdma": {"mlx5": {"hcaHandles": 1}}}, "rdma"),
+    ({"network": {"classID": 7}}, "network.classID"),
+    ({"network": {"priorities": [{"name": "eth0", "priority": 7}]}}, "network.priorities"),
+    ({"cpu": {"cpus": "4000"}}, "cpu.cpus"),
+    ({"memory": {"limit": 1 << 26, "swap": 1 << 25}}, "less than memory.limit"),
+    ({"cpu": {"quota": 1000, "burst": 2000}}, "more than cpu.quota"),
+], ids=str)
+def test_r183_refused_by_name(rt, bundle, resources, match):
+    bundle.linux["resources"].update(resources)
+    rt.failing_create(bundle, match=match)
+
+
 def test_update_stopped(rt, bundle):
     c = rt.start(bundle.args("/bin/true"))
     c.wait()
@@ -310,4 +509,90 @@ def test_events_stats(rt, bundle):
     data = json.loads(rt.cmd("events", "--stats", c.id).ok().out)
     assert data["type"] == "stats" and data["id"] == c.id
     assert data["data"]["pids"]["current"] >= 1 and data["data"]["memory"]["usage"]["usage"] > 0
+    c.stop()
+
+
+RUNC_DATA = {
+    "cpu": {"usage", "throttling"}, "cpuset": {"cpu_exclusive", "mems", "cpus", "sched_load_balance"},
+    "memory": {"usage", "swap", "kernel", "kernelTCP", "raw"}, "pids": {"current"}, "blkio": set(),
+}
+
+
+@pytest.mark.ocirun_only
+def test_events_stats_has_the_members_of_runc(rt, bundle):
+    bundle.linux["resources"].update({"pids": {"limit": 33}, "memory": {"limit": 64 << 20}})
+    c = rt.hold(bundle)
+    result = rt.cmd("events", "--stats", c.id).ok()
+    assert result.out.endswith("}\n") and result.out.count("\n") == 1
+    data = json.loads(result.out)["data"]
+    for member, inner in RUNC_DATA.items():
+        assert inner <= set(data[member]), member
+    assert data["pids"]["limit"] == 33
+    assert data["memory"]["usage"]["limit"] == 64 << 20
+    assert data["cpu"]["usage"]["total"] > 0
+    if is_v1("memory"):
+        assert data["memory"]["raw"]["hierarchical_memory_limit"] == 64 << 20
+        assert len(data["cpu"]["usage"]["percpu"]) >= 1
+    if v2_has("hugetlb"):
+        assert data["hugetlb"]["2MB"]["failcnt"] == 0
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_events_until_it_stops(rt, bundle):
+    c = rt.hold(bundle)
+    proc = rt.popen("events", "--interval", "50ms", c.id)
+    until(lambda: len(proc.result_out.text().splitlines()) >= 3)
+    c.kill("KILL")
+    result = rt.finish(proc)
+    assert result.rc == 0, result
+    for line in result.out.splitlines():
+        assert json.loads(line)["type"] == "stats"
+    rt.cmd("events", c.id).fails()
+
+
+@pytest.mark.ocirun_only
+def test_events_oom(rt, bundle):
+    if not is_v1("memory") and not v2_has("memory"):
+        pytest.skip("nobody counts memory")
+    bundle.linux["resources"]["memory"] = {"limit": 20 << 20, "swap": 20 << 20}
+    c = rt.create(bundle.args("/bin/helper", "eat", "200"))
+    proc = rt.popen("events", "--interval", "1h", c.id)
+    watching(proc.pid)
+    c.start().ok()
+    result = rt.finish(proc)
+    assert result.rc == 0, result
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert {"type": "oom", "id": c.id} in lines, result
+
+
+def watching(pid):
+    """Until the process waits in poll(2) with the cgroup's notification among its descriptors."""
+    until(lambda: "anon_inode:[eventfd]" in fds(pid) or any(f.endswith("memory.events") for f in fds(pid)))
+    until(lambda: read("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()[0] == "S")
+
+
+def fds(pid):
+    directory = "/proc/%d/fd/" % pid
+    return [os.readlink(directory + fd) for fd in os.listdir(directory) if os.path.lexists(directory + fd)]
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("options", [["--interval", "0"], ["--interval", "5x"], ["--interval", "-1s"], ["--interval", ""]])
+def test_events_bad_interval(rt, bundle, options):
+    assert "--interval" in rt.cmd("events", *options, "nothing").fails().err
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("rules", [[], [{"allow": False}]], ids=["open", "closed"])
+def test_update_takes_devices_back(rt, bundle, rules):
+    bundle.all_caps()
+    bundle.linux["resources"] = {"devices": rules}
+    c = rt.hold(bundle)
+    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    other = [{"allow": False}, {"allow": bool(rules), "type": "c", "major": 10, "minor": 237, "access": "rwm"}]
+    document = {"devices": other, "hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}
+    rt.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
+    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
     c.stop()

@@ -230,7 +230,7 @@ static char *convert_text(const struct oci_resources *r)
     size_t len = 0;
 
     text[0] = '\0';
-    assert_int_equal(cgroup_convert_v1(r, arena, &w, &e), 0);
+    assert_int_equal(cgroup_convert(r, 0, arena, &w, &e), 0);
     for (size_t i = 0; i < w.n; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "%s %s/%s=%s%s\n", w.list[i].member,
                                 w.list[i].controller, w.list[i].file, w.list[i].value,
@@ -402,7 +402,7 @@ static void test_devices(void **state)
     struct oci_resources r = {.devices = (struct oci_device_rule *)&bad, .devices_n = 1};
     struct cgroup_writes w;
 
-    assert_int_equal(cgroup_convert_v1(&r, arena, &w, &e), -1);
+    assert_int_equal(cgroup_convert(&r, 0, arena, &w, &e), -1);
     assert_string_equal(e.text, "linux.resources.devices[0].major: -2 is not a device number");
 }
 
@@ -434,24 +434,23 @@ static void check_refused(const char *mounts, const char *own, const struct oci_
         assert_string_equal(e.text, golden);
 }
 
+static const char v2_own[] = "0::/\n";
+
 static void test_check(void **state)
 {
-    const char *v2_own = "0::/\n";
     struct oci_memory m = {.limit = I64(4096)};
     struct oci_pids p = {.limit = I64(5)};
     struct oci_device_rule deny = {.allow = false};
     struct oci_block_io io = {.weight = U64(0)};
     struct oci_network net = {.class_id = U64(3)};
-    struct oci_pair unified = {.key = "x"};
+    struct oci_pair unified = {.key = "x.y", .value = "1"};
     struct oci_hugepage_limit huge = {.page_size = "2MB"};
-    struct oci_rdma rdma = {.hca_handles = U64(3)};
+    struct oci_rdma rdma = {.device = "mlx5", .hca_handles = U64(3)};
     struct oci_resources r = {.memory = &m};
 
     (void)state;
     check_refused(hybrid_mounts, hybrid_own, NULL, CGROUP_CGROUPFS, NULL);
     check_refused(hybrid_mounts, hybrid_own, &r, CGROUP_CGROUPFS, NULL);
-    check_refused(v2_mounts, v2_own, &r, CGROUP_CGROUPFS,
-                  "not supported yet: linux.resources.memory");
     check_refused(hybrid_mounts, hybrid_own, &r, CGROUP_SYSTEMD,
                   "not supported yet: systemd cgroup driver");
     check_refused(hybrid_mounts, hybrid_own, &r, CGROUP_DISABLED,
@@ -459,32 +458,71 @@ static void test_check(void **state)
     check_refused("", "", &r, CGROUP_CGROUPFS,
                   "linux.resources.memory.limit: no memory cgroup hierarchy is mounted");
     r = (struct oci_resources){.pids = &p};
-    check_refused(hybrid_mounts, hybrid_own, &r, CGROUP_CGROUPFS,
-                  "linux.resources.pids.limit: no pids cgroup hierarchy is mounted");
+    check_refused(container_mounts, "2:pids:/docker/abc/below\n", &r, CGROUP_CGROUPFS, NULL);
     check_refused(v1_mounts, v1_own, &r, CGROUP_CGROUPFS, NULL);
     r = (struct oci_resources){.devices = &deny, .devices_n = 1};
     check_refused(hybrid_mounts, hybrid_own, &r, CGROUP_DISABLED, NULL);
-    if (!cgroup_unprivileged())
-        check_refused(v2_mounts, v2_own, &r, CGROUP_CGROUPFS,
-                      "not supported yet: linux.resources.devices");
+    check_refused(v2_mounts, v2_own, &r, CGROUP_CGROUPFS, NULL);
     r = (struct oci_resources){.block_io = &io};
     check_refused(v2_mounts, v2_own, &r, CGROUP_CGROUPFS, NULL);
     io.weight = U64(10);
     check_refused(v1_mounts, v1_own, &r, CGROUP_CGROUPFS,
-                  "not supported yet: linux.resources.blockIO");
+                  "linux.resources.blockIO.weight: no blkio cgroup hierarchy is mounted");
     check_refused(v1_mounts, v1_own, &r, CGROUP_DISABLED,
-                  "linux.resources.blockIO: cgroups are disabled");
+                  "linux.resources.blockIO.weight: cgroups are disabled");
     r = (struct oci_resources){.network = &net};
     check_refused(v1_mounts, v1_own, &r, CGROUP_UNSET,
-                  "not supported yet: linux.resources.network");
-    r = (struct oci_resources){.unified = &unified, .unified_n = 1};
+                  "linux.resources.network.classID: no net_cls cgroup hierarchy is mounted");
     check_refused(v2_mounts, v2_own, &r, CGROUP_UNSET,
-                  "not supported yet: linux.resources.unified");
+                  "linux.resources.network.classID: cannot be converted to cgroup v2");
+    r = (struct oci_resources){.unified = &unified, .unified_n = 1};
+    check_refused(v1_mounts, v1_own, &r, CGROUP_UNSET,
+                  "linux.resources.unified.x.y: no cgroup v2 hierarchy is mounted");
+    check_refused(v1_mounts, v1_own, &r, CGROUP_DISABLED,
+                  "linux.resources.unified.x.y: cgroups are disabled");
+    unified.key = "memory.max";
+    check_refused(hybrid_mounts, hybrid_own, &r, CGROUP_UNSET,
+                  "linux.resources.unified.memory.max: the memory controller is mounted as cgroup "
+                  "v1 on this machine");
     r = (struct oci_resources){.hugepage_limits = &huge, .hugepage_limits_n = 1};
     check_refused(v1_mounts, v1_own, &r, CGROUP_UNSET,
-                  "not supported yet: linux.resources.hugepageLimits");
+                  "linux.resources.hugepageLimits[0]: no hugetlb cgroup hierarchy is mounted");
     r = (struct oci_resources){.rdma = &rdma, .rdma_n = 1};
-    check_refused(v1_mounts, v1_own, &r, CGROUP_UNSET, "not supported yet: linux.resources.rdma");
+    check_refused(v1_mounts, v1_own, &r, CGROUP_UNSET,
+                  "linux.resources.rdma.mlx5: no rdma cgroup hierarchy is mounted");
+}
+
+/* A v2 hierarchy that has these controllers at its top. */
+static void check_v2(const char *available, const struct oci_resources *r, const char *golden)
+{
+    struct cgroup_machine m = machine_of(v2_mounts, v2_own);
+    int failed;
+
+    m.list[0].available = available;
+    failed = cgroup_check_on(&m, r, CGROUP_CGROUPFS, &e);
+    assert_int_equal(failed, golden ? -1 : 0);
+    if (golden)
+        assert_string_equal(e.text, golden);
+}
+
+static void test_check_v2(void **state)
+{
+    struct oci_memory m = {.limit = I64(4096)};
+    struct oci_pair unified = {.key = "cgroup.max.depth", .value = "1"};
+    struct oci_resources r = {.memory = &m};
+
+    (void)state;
+    check_v2("cpu memory pids", &r, NULL);
+    check_v2("cpu pids", &r,
+             "linux.resources.memory.limit: there is no memory controller: not mounted as v1, not "
+             "on cgroup v2");
+    r = (struct oci_resources){.unified = &unified, .unified_n = 1};
+    check_v2("", &r, NULL);
+    unified.key = "misc.max";
+    check_v2("cpu misc", &r, NULL);
+    check_v2("cpu", &r,
+             "linux.resources.unified.misc.max: there is no misc controller: not mounted as v1, "
+             "not on cgroup v2");
 }
 
 static void test_check_values(void **state)
@@ -515,7 +553,8 @@ int main(void)
         TEST(test_machine),        TEST(test_controllers),    TEST(test_plan),
         TEST(test_drivers),        TEST(test_record),         TEST(test_convert_all),
         TEST(test_convert_unset),  TEST(test_convert_ranges), TEST(test_devices),
-        TEST(test_devices_access), TEST(test_check),          TEST(test_check_values),
+        TEST(test_devices_access), TEST(test_check),          TEST(test_check_v2),
+        TEST(test_check_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

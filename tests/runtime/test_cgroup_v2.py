@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""cgroup v2 alone: requirements 167-173, 181-184. On a machine with v1 the runtime is run in a mount
+namespace in which /sys/fs/cgroup is a cgroup2 and nothing else, which shows it a pure v2 machine with
+the controllers that v1 does not hold."""
+
+import json
+import os
+
+import pytest
+
+from harness import TOKEN, cgroup_mounts, cgroup_of, read, until
+
+pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+VIEW = ["unshare", "-m", "sh", "-c", "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"",
+        "v2"]
+
+
+def v2_top():
+    for top, _ in cgroup_mounts():
+        if os.path.exists(top + "/cgroup.controllers"):
+            return top
+    return None
+
+
+@pytest.fixture
+def v2(rt):
+    if v2_top() is None:
+        pytest.skip("no cgroup v2")
+    command = rt.command
+    if len(cgroup_mounts()) > 1:
+        rt.command = VIEW + command
+    yield rt
+    rt.cleanup()
+    rt.command = command
+
+
+def directory(c):
+    return cgroup_of(c.pid)[""]
+
+
+def controllers():
+    return read(v2_top() + "/cgroup.controllers").split()
+
+
+def test_create_exec_pause_kill_delete(v2, bundle):
+    c = v2.hold(bundle)
+    where = directory(c)
+    assert where.endswith("/" + c.id)
+    c.exec("true").ok()
+    v2.cmd("pause", c.id).ok()
+    assert c.status() == "paused" and read(where + "/cgroup.freeze").strip() == "1"
+    v2.cmd("resume", c.id).ok()
+    v2.cmd("kill", "--all", c.id, "KILL").ok()
+    until(lambda: c.status() == "stopped")
+    c.delete().ok()
+    assert not os.path.exists(where)
+
+
+@pytest.mark.parametrize("rules,reads,writes", [
+    ([], True, True),
+    ([{"allow": False}], False, False),
+    ([{"allow": False}, {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "r"}], True, False),
+    ([{"allow": False}, {"allow": True, "type": "c", "major": 10, "access": "rw"}], True, True),
+    ([{"allow": False}, {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "r"},
+      {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "w"}], True, True),
+    ([{"allow": False}, {"allow": True, "type": "b", "major": 10, "minor": 237}], False, False),
+    ([{"allow": False}, {"allow": True}], True, True),
+    ([{"allow": True}, {"allow": False, "type": "c", "major": 10, "minor": 237, "access": "w"}], True, False),
+    ([{"allow": False, "type": "c", "major": 10, "minor": 237, "access": "w"}, {"allow": True}], True, True),
+], ids=range(9))
+def test_r173_device_rules(v2, bundle, rules, reads, writes):
+    bundle.all_caps()
+    bundle.linux["resources"] = {"devices": rules}
+    c = v2.hold(bundle)
+    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == reads
+    assert (c.exec("sh", "-c", ": >>/tmp/loop").rc == 0) == writes
+    c.exec("sh", "-c", ": <>/dev/null && : </dev/zero").ok()
+    c.stop()
+
+
+def test_update_replaces_the_device_program(v2, bundle):
+    bundle.all_caps()
+    bundle.linux["resources"] = {"devices": [{"allow": False}]}
+    c = v2.hold(bundle)
+    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    rule = {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "rwm"}
+    for allowed in (True, False, True, False):
+        rules = [{"allow": False}] + ([rule] if allowed else [])
+        v2.cmd("update", "-r", "-", c.id, input=json.dumps({"devices": rules})).ok()
+        assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == allowed
+    # one that fails in another member leaves the list as it was
+    document = {"devices": [{"allow": False}, rule], "unified": {"cgroup.max.depth": "many"}}
+    v2.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
+    assert c.exec("sh", "-c", ": </tmp/loop").rc != 0
+    c.stop()
+
+
+def test_r181_unified_enables_controllers_along_the_path(v2, bundle):
+    if "hugetlb" not in controllers():
+        pytest.skip("hugetlb is not on v2")
+    bundle.linux["cgroupsPath"] = "/%s-enable/a/b" % TOKEN
+    bundle.linux["resources"] = {"unified": {"hugetlb.2MB.max": "2097152"}}
+    c = v2.create(bundle)
+    where = directory(c)
+    assert read(where + "/hugetlb.2MB.max").strip() == "2097152"
+    assert "hugetlb" in read(os.path.dirname(where) + "/cgroup.subtree_control").split()
+    # what the container gives to its own children is its affair
+    assert read(where + "/cgroup.subtree_control").strip() == ""
+    c.delete("-f").ok()
+    os.rmdir(os.path.dirname(where))
+    os.rmdir(os.path.dirname(os.path.dirname(where)))
+
+
+def test_update_takes_back(v2, bundle):
+    bundle.linux["resources"] = {"unified": {"cgroup.max.depth": "9"}}
+    c = v2.hold(bundle)
+    where = directory(c)
+    document = {"unified": {"cgroup.max.depth": "3", "cgroup.max.descendants": "many"}}
+    v2.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
+    assert read(where + "/cgroup.max.depth").strip() == "9"
+    v2.cmd("update", "-r", "-", c.id, input=json.dumps({"unified": {"cgroup.max.depth": "3"}})).ok()
+    assert read(where + "/cgroup.max.depth").strip() == "3"
+    c.stop()
+
+
+@pytest.mark.parametrize("resources,member", [
+    ({"memory": {"kernelTCP": 4096}}, "memory.kernelTCP"),
+    ({"memory": {"swappiness": 0}}, "memory.swappiness"),
+    ({"memory": {"disableOOMKiller": True}}, "memory.disableOOMKiller"),
+    ({"cpu": {"realtimeRuntime": 5}}, "cpu.realtimeRuntime"),
+    ({"cpu": {"realtimePeriod": 5}}, "cpu.realtimePeriod"),
+    ({"blockIO": {"leafWeight": 100}}, "blockIO.leafWeight"),
+    ({"network": {"classID": 5}}, "network.classID"),
+    ({"network": {"priorities": [{"name": "lo", "priority": 1}]}}, "network.priorities"),
+], ids=lambda v: v if isinstance(v, str) else "")
+def test_r184_cannot_be_converted(v2, bundle, resources, member):
+    if len(cgroup_mounts()) == 1:
+        pytest.skip("the view is for machines with v1")
+    bundle.linux["resources"] = resources
+    v2.failing_create(bundle, match="linux.resources.%s: cannot be converted to cgroup v2" % member)
+
+
+def test_r183_no_such_controller(v2, bundle):
+    if "memory" in controllers():
+        pytest.skip("memory is on v2")
+    bundle.linux["resources"] = {"memory": {"limit": 1 << 26}}
+    v2.failing_create(bundle, match="linux.resources.memory.limit: there is no memory controller")
+
+
+# ---- ownership ----
+
+def owners(where):
+    return {name: os.stat(where + "/" + name).st_uid for name in os.listdir(where)}
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_r169_r172_handed_over(v2, bundle, uid):
+    bundle.namespace("cgroup")
+    bundle.drop_mount("/sys/fs/cgroup")
+    bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "nodev", "noexec"])
+    bundle.userns()
+    bundle.config["process"]["user"] = {"uid": uid, "gid": 0}
+    c = v2.hold(bundle)
+    where = directory(c)
+    owner = 100000 + uid
+    assert os.stat(where).st_uid == owner and os.stat(where).st_gid == 0
+    delegated = set(read("/sys/kernel/cgroup/delegate").split())
+    for name, who in owners(where).items():
+        assert who == (owner if name in delegated else 0), name
+    c.stop()
+
+
+@pytest.mark.parametrize("change", ["read-only", "no namespace", "no mount"])
+def test_r168_r169_not_handed_over(v2, bundle, change):
+    bundle.drop_namespace("cgroup")
+    bundle.drop_mount("/sys/fs/cgroup")
+    if change != "no namespace":
+        bundle.namespace("cgroup")
+    if change != "no mount":
+        bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["ro"] if change == "read-only" else [])
+    bundle.userns()
+    c = v2.hold(bundle)
+    where = directory(c)
+    assert os.stat(where).st_uid == 0 and set(owners(where).values()) == {0}
+    c.stop()
+
+
+def test_events(v2, bundle):
+    c = v2.hold(bundle)
+    data = json.loads(v2.cmd("events", "--stats", c.id).ok().out)["data"]
+    assert data["cpu"]["usage"]["total"] > 0
+    c.stop()
