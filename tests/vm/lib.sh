@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # variables for, and of, those who read this file
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # What the virtual machines are made of, read by ./run, ./check and ./all with ".".
