@@ -12,6 +12,8 @@ PACKAGES_CHECK="$PACKAGES_BUILD git libcap-dev libcmocka-dev clang clang-format 
 	util-linux procps kmod iproute2"
 # shellcheck disable=SC2034
 PACKAGES_ENGINES="podman buildah containerd conmon runc crun catatonit tmux mmdebstrap"
+# shellcheck disable=SC2034
+PACKAGES_VM="mmdebstrap e2fsprogs busybox-static cpio kmod xz-utils gcc libc6-dev"
 
 # install_packages NAME... - install those that are missing; asks no network when none is
 install_packages()
@@ -36,4 +38,34 @@ install_packages()
 	apt-get -q update || echo "apt-get update failed: going on with the lists that are there" >&2
 	# shellcheck disable=SC2086 # a list
 	apt-get -q install -y --no-install-recommends $missing
+}
+
+# install_qemu - an emulator for tests/vm. QEMU 7.2 (bookworm's) makes kernels from 6.12 on panic, so a
+# release with an old one takes it from its backports, from the archive that it uses anyway, and
+# without adding that to the machine's sources.
+install_qemu()
+{
+	version=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+	[ "${version:-0}" -lt 8 ] || return 0
+	[ "$(id -u)" = 0 ] || {
+		echo "not root: cannot install qemu-system-x86" >&2
+		return 1
+	}
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q update || echo "apt-get update failed: going on with the lists that are there" >&2
+	candidate=$(LC_ALL=C apt-cache policy qemu-system-x86 | sed -n 's/.*Candidate: *//p')
+	if dpkg --compare-versions "${candidate#(none)}" ge 1:8; then
+		apt-get -q install -y --no-install-recommends qemu-system-x86
+		return
+	fi
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	aptdir=$(mktemp -d)
+	mkdir -p "$aptdir/lists/partial"
+	echo "deb $(debian_mirror) $codename-backports main" >"$aptdir/backports.list"
+	set -- -q -o "Dir::Etc::SourceList=$aptdir/backports.list" -o "Dir::State::Lists=$aptdir/lists"
+	apt-get "$@" update &&
+		apt-get "$@" install -y --no-install-recommends -t "$codename-backports" qemu-system-x86
+	status=$?
+	rm -rf "$aptdir"
+	return $status
 }

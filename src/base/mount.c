@@ -234,8 +234,10 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_
     }
     if (!call_is_missing(errnum) || procfs < 0)
         return err_set(err, errnum, "change mount flags");
-    if (recursive && errnum == ENOSYS)
-        return err_set(err, ENOSYS, "recursive mount flags (mount_setattr)");
+    if (recursive && errnum == ENOSYS) {
+        err_set(err, ENOSYS, "recursive mount flags such as rro (mount_setattr)");
+        return err_hint(err, "they need Linux 5.12 or newer");
+    }
     if (recursive)
         return err_set(err, errnum, "change mount flags recursively");
     return remount_bind(fd, set, clear, procfs, err);

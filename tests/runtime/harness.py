@@ -30,6 +30,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMEOUT = float(os.environ.get("RUNTIME_TIMEOUT", "20"))
+SLOWNESS = TIMEOUT / 20         # of this machine: every other deadline grows with it
 TOKEN = "ort%d" % os.getpid()
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -104,7 +105,7 @@ def isolate(name):
 
 def until(condition, what="condition", deadline=10.0):
     """Poll condition() until it is true, and return its value."""
-    end = time.monotonic() + deadline
+    end = time.monotonic() + deadline * SLOWNESS
     while True:
         value = condition()
         if value:
@@ -244,7 +245,7 @@ def pid_wait(pid, deadline=10.0):
     """Wait for a child (adopted or not) and return its status the way a shell shows it."""
     fd = os.pidfd_open(pid)
     try:
-        assert select.select([fd], [], [], deadline)[0], "pid %d does not end" % pid
+        assert select.select([fd], [], [], deadline * SLOWNESS)[0], "pid %d does not end" % pid
     finally:
         os.close(fd)
     return wait_status(os.waitpid(pid, 0)[1])
@@ -601,7 +602,7 @@ class Runtime:
             finally:
                 os.close(fd)
             sock.listen()
-            sock.settimeout(10)
+            sock.settimeout(10 * SLOWNESS)
             yield sock
 
     def cleanup(self):
@@ -668,7 +669,7 @@ class Guard:
     @classmethod
     def compare(cls, before, deadline=1.0):
         """Ending processes and removing cgroups take the kernel a moment."""
-        end = time.monotonic() + deadline
+        end = time.monotonic() + deadline * SLOWNESS
         while True:
             found = cls.difference(before)
             if not found:
@@ -683,7 +684,7 @@ class Guard:
         for pid in set(descendants()) - before[0]:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-        end = time.monotonic() + 2
+        end = time.monotonic() + 2 * SLOWNESS
         while set(descendants()) - before[0] and time.monotonic() < end:
             reap()
             time.sleep(0.002)

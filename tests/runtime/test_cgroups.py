@@ -32,8 +32,7 @@ def test_r160_absolute_path(rt, bundle):
     c = rt.create(bundle)
     for name, directory in cgroup_of(c.pid).items():
         if name in ("pids", "memory", "cpu", "devices", "freezer"):
-            assert directory == os.path.dirname(os.path.dirname(directory[:-len(path)] + "/x/y")) + path
-            assert directory.endswith(name + path)
+            assert directory.endswith(path) and os.path.ismount(directory[:-len(path)])
     c.delete("-f").ok()
     for directory in places(os.path.dirname(path)):
         # the parent was made on the way; whoever made it may leave it

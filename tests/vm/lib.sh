@@ -1,0 +1,135 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # variables for, and of, those who read this file
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the virtual machines are made of, read by ./run, ./check and ./all with ".".
+#
+# Three things are kept in $cache, each made once from Debian's packages:
+#   kernel-SUITE/  vmlinuz, an initrd of busybox and the modules that reach the disks, modules.img
+#   tree-SUITE.img a root file system with systemd, python and what tests/runtime needs
+# Kernel and tree need not be of the same suite: the program under test is built on the machine that
+# starts the VM, and wants a tree whose libc is not older. The trees hold nothing of this project; that
+# comes on a disk of its own, made for each run.
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ocirun-vm
+kernels="bullseye bookworm trixie sid"
+layouts="v2 v2-systemd v1-systemd hybrid-systemd apparmor selinux"
+
+TREE_PACKAGES=systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,kmod,jq,python3
+TREE_PACKAGES+=,python3-pytest,strace,uidmap,sudo,util-linux,apparmor,libseccomp2,libyajl2,libcap2
+TREE_PACKAGES+=,libselinux1,busybox-static
+SELINUX_PACKAGES=,selinux-policy-default,selinux-utils,policycoreutils,auditd
+
+die()
+{
+	echo "tests/vm: $*" >&2
+	exit 2
+}
+
+# The archive that this machine itself installs from.
+debian_mirror()
+{
+	local mirror
+	mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list \
+		/etc/apt/sources.list 2>/dev/null |
+		sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) .*/\2/p' |
+		grep -E '/debian/?$' | head -n 1)
+	[ -n "$mirror" ] || die "no Debian archive in this machine's apt sources"
+	echo "$mirror"
+}
+
+# bootstrap VARIANT PACKAGES SUITE TARGET. Old suites are served with signatures that have expired.
+bootstrap()
+{
+	timeout 900 mmdebstrap --quiet --variant="$1" --include="$2" \
+		--aptopt='Acquire::Check-Valid-Until "false"' "$3" "$4" "$(debian_mirror)"
+}
+
+# image DIRECTORY FILE SIZE LABEL: features that a 5.10 kernel knows, no journal: nothing survives a run.
+image()
+{
+	truncate -s "$3" "$2"
+	mkfs.ext4 -q -F -O ^has_journal,^orphan_file,^metadata_csum_seed -m 0 -L "$4" -d "$1" "$2"
+}
+
+make_initrd()
+{
+	local root=$1 version=$2 out=$3 dir n=10 file module
+	dir=$(mktemp -d) || return 1
+	mkdir -p "$dir/bin" "$dir/dev" "$dir/proc" "$dir/new"
+	cp /bin/busybox "$dir/bin/"
+	cp "$vm/guest/initrd" "$dir/init"
+	chmod 755 "$dir/init"
+	for module in virtio_pci virtio_blk ext4; do
+		modprobe -d "$root" -S "$version" --show-depends "$module" | sed -n 's/^insmod //p'
+	done | awk '!seen[$1]++ { print $1 }' >"$dir/list"
+	while read -r file; do
+		n=$((n + 1))
+		module=${file##*/}
+		case $file in
+		*.xz) xz -dc "$file" ;;
+		*.zst) zstd -dc "$file" ;;
+		*) cat "$file" ;;
+		esac >"$dir/$n-${module%%.ko*}.ko"
+	done <"$dir/list"
+	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) >"$out"
+	rm -rf "$dir"
+}
+
+# make_kernel SUITE: sets kernel_dir
+make_kernel()
+{
+	local suite=$1 work version modules
+	kernel_dir=$cache/kernel-$suite
+	[ ! -s "$kernel_dir/modules.img" ] || [ "$vm/guest/initrd" -nt "$kernel_dir/initrd.gz" ] || return 0
+	work=$(mktemp -d "$cache/new.XXXXXX") || return 1
+	if [ ! -s "$kernel_dir/modules.img" ]; then
+		echo "making the kernel of $suite in $kernel_dir" >&2
+		bootstrap extract linux-image-cloud-amd64 "$suite" "$work/x" || return 1
+		# The name of these places has changed over the years.
+		modules=$(find "$work/x" -path '*lib/modules/*' -prune -name '*-amd64' | head -n 1)
+		version=${modules##*/}
+		mkdir -p "$work/root/lib/modules" "$work/done"
+		mv "$modules" "$work/root/lib/modules/"
+		find "$work/x" "$work/root" -name 'vmlinuz*' -exec cp {} "$work/done/vmlinuz" \;
+		[ -s "$work/done/vmlinuz" ] || die "no kernel in linux-image-cloud-amd64 of $suite"
+		depmod -b "$work/root" "$version"
+		echo "$version" >"$work/done/version"
+		image "$work/root/lib/modules" "$work/done/modules.img" 192M modules || return 1
+		make_initrd "$work/root" "$version" "$work/done/initrd.gz" || return 1
+		tar -C "$work/root" -cf "$work/done/modules.tar" lib
+		rm -rf "$kernel_dir"
+		mv "$work/done" "$kernel_dir"
+	else
+		tar -C "$work" -xf "$kernel_dir/modules.tar"
+		make_initrd "$work" "$(cat "$kernel_dir/version")" "$kernel_dir/initrd.gz" || return 1
+	fi
+	rm -rf "$work"
+}
+
+# make_tree SUITE [MORE PACKAGES]: sets tree_image
+make_tree()
+{
+	local suite=$1 more=${2:-} work unit key
+	key=$(echo "$TREE_PACKAGES$more" | cksum | cut -d ' ' -f 1)
+	tree_image=$cache/tree-$suite-$key.img
+	[ ! -s "$tree_image" ] || return 0
+	echo "making the tree of $suite in $tree_image" >&2
+	work=$(mktemp -d "$cache/new.XXXXXX") || return 1
+	bootstrap minbase "$TREE_PACKAGES$more" "$suite" "$work/root" || return 1
+	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
+		e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service \
+		systemd-firstboot.service getty.target ldconfig.service; do
+		ln -sf /dev/null "$work/root/etc/systemd/system/$unit"
+	done
+	echo vm >"$work/root/etc/hostname"
+	printf '127.0.0.1 localhost vm\n' >"$work/root/etc/hosts"
+	echo 0123456789abcdef0123456789abcdef >"$work/root/etc/machine-id"
+	mkdir -p "$work/root/payload" "$work/root/usr/lib/modules"
+	useradd -R "$work/root" -m -u 1000 -s /bin/bash user
+	# No package manager runs in there.
+	rm -rf "$work"/root/var/lib/apt/lists/* "$work"/root/var/cache/apt/* \
+		"$work"/root/usr/share/{doc,man,locale}
+	image "$work/root" "$work/image" 3G root || return 1
+	mv "$work/image" "$tree_image"
+	rm -rf "$work"
+}
