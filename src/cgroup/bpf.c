@@ -116,7 +116,7 @@ static void detach(int dir, int program)
 /* The programs that are attached here; descriptors in @fds. */
 static size_t attached(int dir, int fds[static PROGRAMS_MAX])
 {
-    uint32_t ids[PROGRAMS_MAX];
+    uint32_t ids[PROGRAMS_MAX] = {0};
     union bpf_attr attr = {.query = {
                                .target_fd = (uint32_t)dir,
                                .attach_type = BPF_CGROUP_DEVICE,
