@@ -217,7 +217,7 @@ static int set_up_timeout(struct runtime *rt, struct err *err)
 static int set_up(const struct global_options *o, struct runtime *rt, struct err *err)
 {
     rt->root = o->root;
-    rt->rootless = o->rootless;
+    cgroup_set_rootless(o->rootless);
     if (set_up_log(o, err) < 0 || set_up_driver(o, rt, err) < 0 || set_up_timeout(rt, err) < 0)
         return -1;
     if (o->root && !*o->root)

@@ -41,6 +41,13 @@ extern const struct oci_table cgroup_record_table; /* struct cgroup_record */
 extern const struct oci_names cgroup_driver_names; /* cgroupfs, systemd, disabled */
 
 /**
+ * cgroup_set_rootless - whether cgroups that are out of reach are borne with (--rootless)
+ * @value: 1: yes; 0: no, they are errors; -1: if the caller is not root in the initial user
+ * namespace
+ */
+void cgroup_set_rootless(int value);
+
+/**
  * cgroup_layout - what the machine has: bits of enum cgroup_layout_bits, or -1
  */
 enum cgroup_layout_bits { CGROUP_HAS_V1 = 1, CGROUP_HAS_V2 = 2 };
@@ -158,5 +165,16 @@ void cgroup_release(const struct cgroup_record *record);
  */
 int cgroup_sub(const struct cgroup_record *record, const char *sub, struct oci_arena *arena,
                struct cgroup_record *out, struct err *err);
+
+/**
+ * cgroup_with_init - where a further process can live, when no cgroup was asked for
+ * A v2 cgroup that gives controllers to its children takes no processes itself (EBUSY,
+ * cgroup-v2.rst "No Internal Process Constraint"): an init system in the container has moved to one
+ * below it, and that is the one. Otherwise the container's own.
+ * @proc: fd of the procfs in which init has the number @pid
+ * @out: from @arena, or sharing the places of @record
+ */
+int cgroup_with_init(const struct cgroup_record *record, int proc, pid_t pid,
+                     struct oci_arena *arena, struct cgroup_record *out, struct err *err);
 
 #endif

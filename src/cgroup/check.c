@@ -20,15 +20,19 @@
 const char *cgroup_available(const struct cgroup_hierarchy *h)
 {
     static char words[512];
+    static const struct cgroup_hierarchy *known; /* whose words they are */
     struct err ignored = ERR_INIT;
     const struct cgroup_place top = {.mount = h->mount, .path = "/", .v2 = true};
     _cleanup_close_ int dir = -1;
 
     if (h->available)
         return h->available;
+    if (h == known)
+        return words;
     dir = cgroup_mount_open(&top, &ignored);
     if (dir < 0 || cgroup_read_at(dir, "cgroup.controllers", words, sizeof words) < 0)
         return "";
+    known = h;
     return words;
 }
 

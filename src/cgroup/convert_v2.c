@@ -57,8 +57,10 @@ static long double power_of_10(long double e)
     const long double ln10 = 2.302585092994045684017991454684364208L;
     long double whole = 1.0L, sum = 1.0L, term = 1.0L;
 
-    for (; e >= 1.0L; e -= 1.0L)
+    while (e >= 1.0L) {
+        e -= 1.0L;
         whole *= 10;
+    }
     for (int i = 1; i < 40; i++) {
         term *= e * ln10 / i;
         sum += term;

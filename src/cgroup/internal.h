@@ -35,6 +35,10 @@ int cgroup_machine_parse(const char *mountinfo, const char *cgroup, struct oci_a
 /** cgroup_machine_get - the machine's hierarchies, read once a process; NULL with @err filled */
 const struct cgroup_machine *cgroup_machine_get(struct err *err);
 
+/** cgroup_own_below - @own of /proc/PID/cgroup as a path below a mount that shows @root at its top;
+ * "/" if it is not below */
+const char *cgroup_own_below(const char *own, const char *root);
+
 /** cgroup_has_controller - whether @word is one of the comma separated @controllers (NULL: none) */
 bool cgroup_has_controller(const char *controllers, const char *word);
 

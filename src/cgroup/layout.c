@@ -39,8 +39,18 @@ bool cgroup_has_controller(const char *controllers, const char *word)
     return false;
 }
 
+/* --rootless: 1 and 0 as the user says, -1 as it looks. */
+static int rootless = -1;
+
+void cgroup_set_rootless(int value)
+{
+    rootless = value;
+}
+
 bool cgroup_unprivileged(void)
 {
+    if (rootless >= 0)
+        return rootless;
     return geteuid() != 0 || proc_in_user_namespace();
 }
 
@@ -131,7 +141,7 @@ static bool options_match(const char *options, const char *controllers)
  * The caller's cgroup as a path below the mount. A mount made in a container or by a bind shows
  * only a part of the hierarchy; a caller outside of that part has no name there: the top has to do.
  */
-static const char *own_below(const char *own, const char *root)
+const char *cgroup_own_below(const char *own, const char *root)
 {
     size_t len = strlen(root);
 
@@ -170,7 +180,7 @@ static int machine_add(struct cgroup_machine *out, size_t room, const struct mou
     struct cgroup_hierarchy h = {
         .controllers = controllers, .mount = m->mount, .root = m->root, .v2 = m->v2};
 
-    h.own = own_below(own, m->root);
+    h.own = cgroup_own_below(own, m->root);
     for (size_t i = 0; i < out->n; i++) {
         struct cgroup_hierarchy *old = &out->list[i];
 

@@ -66,6 +66,7 @@ int cgroup_oom_watch(const struct cgroup_record *record, struct cgroup_oom *oom,
     dir = cgroup_place_dir(place, err);
     if (dir < 0)
         return -1;
+    oom->dir = dir;
     if (!place->v2)
         return watch_v1(dir, oom, err);
     oom->v2 = true;
@@ -84,9 +85,19 @@ uint64_t cgroup_oom_new(struct cgroup_oom *oom)
 
     if (oom->fd < 0)
         return 0;
-    if (!oom->v2)
-        return read(oom->fd, &value, sizeof value) == sizeof value ? value : 0;
+    if (!oom->v2) {
+        if (read(oom->fd, &value, sizeof value) != sizeof value)
+            return 0;
+        if (faccessat(oom->dir, "memory.oom_control", F_OK, 0) == 0)
+            return value;
+        /* One of these was for the removal. */
+        oom->fd = fd_close(oom->fd);
+        return value - 1;
+    }
     count = kills(oom->fd);
+    /* Removed: poll(2) would report that without end. */
+    if (count < 0)
+        oom->fd = fd_close(oom->fd);
     if (count <= oom->count)
         return 0;
     value = (uint64_t)(count - oom->count);

@@ -202,8 +202,8 @@ static void memory_v2(int dir, struct cgroup_memory_stats *m)
     m->usage.max = number(dir, "memory.peak", NULL);
     m->usage.failcnt = number(dir, "memory.events", "max");
     m->swap.limit = limit(dir, "memory.swap.max");
-    if (m->swap.limit != UINT64_MAX)
-        m->swap.limit += m->usage.limit == UINT64_MAX ? 0 : m->usage.limit;
+    if (__builtin_add_overflow(m->swap.limit, m->usage.limit, &m->swap.limit))
+        m->swap.limit = UINT64_MAX;
     m->swap.usage = number(dir, "memory.swap.current", NULL) + m->usage.usage;
 }
 

@@ -99,7 +99,8 @@ int cgroup_stats_read(const struct cgroup_record *record, struct oci_arena *aren
 
 /* Telling of OOM kills: an eventfd on v1, memory.events on v2. */
 struct cgroup_oom {
-    int fd;       /* to poll for .events; -1: nobody counts */
+    int fd;       /* to poll for .events; -1: nobody counts (any more) */
+    int dir;      /* of the place, which owns it */
     short events; /* POLLIN or POLLPRI */
     bool v2;
     int64_t count;
@@ -108,7 +109,8 @@ struct cgroup_oom {
 /** cgroup_oom_watch - begin to watch; without a memory controller .fd is -1. cgroup_oom_close() */
 int cgroup_oom_watch(const struct cgroup_record *record, struct cgroup_oom *oom, struct err *err);
 
-/** cgroup_oom_new - after poll(2): how many there were since the last call */
+/** cgroup_oom_new - after poll(2): how many there were since the last call. Closes .fd when the
+ * cgroup is gone: there is nothing more to come */
 uint64_t cgroup_oom_new(struct cgroup_oom *oom);
 void cgroup_oom_close(struct cgroup_oom *oom);
 

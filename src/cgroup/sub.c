@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A place below the container's own, for exec --cgroup: never above or beside it. */
-#include "cgroup/cgroup.h"
-
+/* A place below the container's own, for exec: the one that --cgroup names, or the one in which
+ * init is. Never above or beside it. */
+#include "base/fd.h"
 #include "base/util.h"
+#include "cgroup/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+#define PROC_CGROUP_MAX (1u << 20)
 
 static bool has_dotdot(const char *path)
 {
@@ -71,5 +75,63 @@ int cgroup_sub(const struct cgroup_record *record, const char *sub, struct oci_a
     }
     if (*path && !named)
         return err_set(err, 0, "--cgroup %s: the container is in no such hierarchy", sub);
+    return 0;
+}
+
+/* Cut @text, the content of /proc/PID/cgroup, to the path of its v2 line; NULL: there is none. */
+static char *v2_line(char *text)
+{
+    char *line;
+
+    while ((line = strsep(&text, "\n"))) {
+        if (strncmp(line, "0::/", 4) == 0)
+            return line + 3;
+    }
+    return NULL;
+}
+
+static const char *mount_root(const struct cgroup_place *place)
+{
+    struct err ignored = ERR_INIT;
+    const struct cgroup_machine *machine = cgroup_machine_get(&ignored);
+
+    for (size_t i = 0; machine && i < machine->n; i++) {
+        if (machine->list[i].v2 && strcmp(machine->list[i].mount, place->mount) == 0)
+            return machine->list[i].root;
+    }
+    return "/";
+}
+
+int cgroup_with_init(const struct cgroup_record *record, int proc, pid_t pid,
+                     struct oci_arena *arena, struct cgroup_record *out, struct err *err)
+{
+    struct cgroup_place *place = cgroup_place_of(record, "");
+    struct err ignored = ERR_INIT;
+    _cleanup_free_ char *text = NULL;
+    char word[2], name[32];
+    const char *path;
+    size_t len;
+
+    *out = *record;
+    if (!place || cgroup_place_dir(place, &ignored) < 0 ||
+        cgroup_read_at(place->dir - 1, "cgroup.subtree_control", word, sizeof word) <= 0)
+        return 0;
+    snprintf(name, sizeof name, "%d/cgroup", (int)pid);
+    if (fd_read_file_at(proc, name, PROC_CGROUP_MAX, &text, NULL, err) < 0)
+        return -1;
+    path = v2_line(text);
+    path = path ? cgroup_own_below(path, mount_root(place)) : "/";
+    len = strlen(place->path);
+    if (strncmp(path, place->path, len) != 0 || path[len] != '/')
+        return 0;
+    out->places = oci_alloc(arena, record->places_n * sizeof *out->places);
+    if (!out->places)
+        return err_set(err, ENOMEM, "cgroup of init");
+    for (size_t i = 0; i < record->places_n; i++) {
+        out->places[i] = record->places[i];
+        out->places[i].dir = 0; /* an open directory belongs to the container's own place */
+        if (&record->places[i] == place && !(out->places[i].path = oci_strdup(arena, path)))
+            return err_set(err, ENOMEM, "cgroup of init");
+    }
     return 0;
 }

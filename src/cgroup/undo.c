@@ -26,7 +26,9 @@ static const struct {
     {"weight_device", "0"},
     {"io.weight", "default"},
     {"io.bfq.weight", "default"},
+    {"io.latency", "target=0"},
     {"rdma.max", "hca_handle=max hca_object=max"},
+    {"misc.max", "max"},
     {"net_prio.ifpriomap", "0"},
 };
 

@@ -23,7 +23,8 @@ struct spec_options {
 
 static const struct option_row rows[] = {
     OPT_TEXT(struct spec_options, bundle, "bundle", 'b', "DIR", "write it there (default: .)"),
-    OPT_TEXT(struct spec_options, file, "file", 'f', "FILE", "its name (default: config.json)"),
+    OPT_TEXT(struct spec_options, file, "config", 'f', "FILE", "its name (default: config.json)"),
+    OPT_TEXT(struct spec_options, file, "file", 0, "FILE", "the same as --config"),
     OPT_FLAG(struct spec_options, rootless, "rootless", 0,
              "for an ordinary user: with a user namespace"),
     OPT_FLAG(struct spec_options, schema, "schema", 0,

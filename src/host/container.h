@@ -20,7 +20,6 @@
 struct runtime {
     const char *root;          /* --root, or NULL: default_root */
     enum cgroup_driver driver; /* --cgroup-manager, --systemd-cgroup; UNSET: cgroupfs */
-    int rootless;              /* --rootless: 1, 0, -1 auto */
     int timeout;               /* milliseconds that any wait may take (OCIRUN_TIMEOUT, 30 s) */
 };
 
@@ -129,7 +128,8 @@ struct exec_options {
     int tty; /* 1, 0; -1: as the process document says */
     bool detach;
     bool ignore_paused;
-    const char *cgroup; /* sub-cgroup: "P" or runc's "CTRL[,CTRL]:P"; may be NULL */
+    const char **cgroups; /* sub-cgroups: "P" or runc's "CTRL[,CTRL]:P" */
+    size_t cgroups_n;
     const char *pid_file, *console_socket, *pidfd_socket;
     uint32_t preserve_fds;
 };

@@ -496,6 +496,7 @@ static int fill_setup(struct creation *c, struct err *err)
     if (c->record.chroot)
         s->flags |= SETUP_CHROOT;
     s->flags |= lsm_flags(c->bundle.config.process);
+    lsm_check_mount_label(lin(c)->mount_label);
     return 0;
 }
 

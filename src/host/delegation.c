@@ -54,10 +54,12 @@ bool delegation_wanted(const struct oci_config *config)
 int64_t delegation_map(const char *uid_map, uint32_t id)
 {
     for (const char *p = uid_map; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-        unsigned long inside, outside, length;
+        char *end;
+        unsigned long inside = strtoul(p, &end, 10);
+        unsigned long outside = strtoul(end, &end, 10);
+        unsigned long length = strtoul(end, NULL, 10); /* 0 where the line ended before */
 
-        if (sscanf(p, "%lu %lu %lu", &inside, &outside, &length) == 3 && id >= inside &&
-            id - inside < length)
+        if (id >= inside && id - inside < length)
             return (int64_t)(outside + (id - inside));
     }
     return -1;

@@ -89,6 +89,7 @@ static int loop(struct watch *w, struct err *err)
         /* What killed init comes before its end, in the output too. */
         if (p[2].revents && print_oom(w, err) < 0)
             return -1;
+        p[2].fd = w->oom.fd;
         if (p[0].revents)
             return 0;
         if (p[1].revents && read(w->timer, &turns, sizeof turns) == sizeof turns &&

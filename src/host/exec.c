@@ -129,8 +129,17 @@ static int prepare_cgroup(void *subject, struct err *err)
 {
     struct execution *x = subject;
 
-    if (cgroup_sub(&x->found.record.cgroup, x->o->cgroup, x->found.arena, &x->cgroup, err) < 0)
+    x->cgroup = x->found.record.cgroup;
+    if (x->o->cgroups_n == 0 &&
+        cgroup_with_init(&x->found.record.cgroup, x->proc, (pid_t)x->found.record.init.pid,
+                         x->found.arena, &x->cgroup, err) < 0)
         return -1;
+    for (size_t i = 0; i < x->o->cgroups_n; i++) {
+        const struct cgroup_record before = x->cgroup;
+
+        if (cgroup_sub(&before, x->o->cgroups[i], x->found.arena, &x->cgroup, err) < 0)
+            return -1;
+    }
     x->v2 = cgroup_v2_fd(&x->cgroup);
     x->spawn.into_cgroup = x->v2;
     return 0;

@@ -24,6 +24,11 @@
 #define SPEC_MIN "1.0.0"
 #define SPEC_MAX "1.3.0"
 
+#ifdef DISABLE_SELINUX
+enum { HAS_SELINUX = false };
+#else
+enum { HAS_SELINUX = true };
+#endif
 #ifdef DISABLE_SECCOMP
 enum { HAS_SECCOMP = false };
 #else
@@ -127,7 +132,7 @@ static int fill_linux(struct oci_arena *arena, struct oci_features_linux *out)
     out->capabilities = list_names(arena, &oci_capability_names, -1, &out->capabilities_n);
     out->cgroup = oci_alloc(arena, sizeof *out->cgroup);
     out->apparmor = flag(arena, yes);
-    out->selinux = flag(arena, yes);
+    out->selinux = flag(arena, HAS_SELINUX ? yes : no);
     out->intel_rdt = oci_alloc(arena, sizeof *out->intel_rdt);
     out->mount_extensions = oci_alloc(arena, sizeof *out->mount_extensions);
     out->net_devices = flag(arena, no);

@@ -57,7 +57,10 @@ static int run_helper(const char *helper, pid_t pid, const struct oci_id_mapping
 {
     _cleanup_free_ char **argv = calloc(3 + 3 * n, sizeof *argv);
     _cleanup_free_ char *numbers = malloc((3 * n + 1) * 24);
-    int status;
+    _cleanup_close_ int words = -1;
+    char said[256] = "";
+    int status, pipe[2];
+    ssize_t n_said;
     pid_t child;
 
     if (!argv || !numbers)
@@ -74,14 +77,22 @@ static int run_helper(const char *helper, pid_t pid, const struct oci_id_mapping
         snprintf(slot, 24, "%u", value);
         argv[1 + i] = slot;
     }
-    child = fork();
-    if (child < 0)
+    if (pipe2(pipe, O_CLOEXEC) < 0)
         return err_errno(err, "run %s", helper);
+    words = pipe[0];
+    child = fork();
     if (child == 0) {
-        proc_default_signals(); /* a foreground run has blocked them all */
+        dup2(pipe[1], STDERR_FILENO); /* what it says goes into our one line */
+        proc_default_signals();       /* a foreground run has blocked them all */
         execvp(helper, argv);
         _exit(127);
     }
+    fd_close(pipe[1]);
+    if (child < 0)
+        return err_errno(err, "run %s", helper);
+    n_said = read(words, said, sizeof said - 1);
+    said[n_said > 0 ? n_said : 0] = '\0';
+    said[strcspn(said, "\n")] = '\0';
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -90,7 +101,7 @@ static int run_helper(const char *helper, pid_t pid, const struct oci_id_mapping
         err_set(err, ENOENT, "run %s", helper);
         return err_hint(err, "install the package uidmap");
     }
-    err_set(err, 0, "%s refused the mappings", helper);
+    err_set(err, 0, "%s refused the mappings%s%s", helper, *said ? ": " : "", said);
     return err_hint(err, "they must lie within the caller's ranges in %s",
                     !strcmp(helper, "newuidmap") ? "/etc/subuid" : "/etc/subgid");
 }

@@ -45,7 +45,11 @@ static bool selinuxfs_is_mounted(void)
 
 bool lsm_selinux_enabled(void)
 {
+#ifdef DISABLE_SELINUX
+    return false;
+#else
     return selinuxfs_is_mounted();
+#endif
 }
 
 #ifndef DISABLE_SELINUX
@@ -107,4 +111,10 @@ uint32_t lsm_flags(const struct oci_process *p)
             flags |= SETUP_SELINUX;
     }
     return flags;
+}
+
+void lsm_check_mount_label(const char *label)
+{
+    if (label && *label && !lsm_selinux_enabled())
+        log_warning("linux.mountLabel %s: SELinux is off, going on without", label);
 }

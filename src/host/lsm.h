@@ -13,6 +13,9 @@
  * whose LSM is off gives a warning and no flag. @p may be NULL. */
 uint32_t lsm_flags(const struct oci_process *p);
 
+/** lsm_check_mount_label - warn when linux.mountLabel will have no effect; @label may be NULL */
+void lsm_check_mount_label(const char *label);
+
 /** lsm_apparmor_enabled, lsm_selinux_enabled - whether the running kernel enforces it */
 bool lsm_apparmor_enabled(void);
 bool lsm_selinux_enabled(void);

@@ -43,6 +43,9 @@ static void merge_memory(struct oci_memory *to, const struct oci_memory *from)
     TAKE_NONZERO(to, from, limit);
     TAKE_NONZERO(to, from, reservation);
     TAKE_NONZERO(to, from, swap);
+    /* No limit on memory means none on memory plus swap, as it does at create. */
+    if (from->limit.value < 0 && from->swap.value == 0 && to->swap.set)
+        to->swap.value = -1;
     TAKE_NONZERO(to, from, kernel);
     TAKE_NONZERO(to, from, kernel_tcp);
     TAKE(to, from, swappiness);

@@ -5,13 +5,16 @@
  * A mount of type cgroup shows the container its cgroups, in the layout of the host, which is what
  * programs inside expect of /sys/fs/cgroup:
  *
- *   v2 only   one cgroup2. If the kernel refuses a new one (EPERM in a user namespace without a
- * cgroup namespace, EBUSY), a bind of the container's own cgroup. v1 in it  a tmpfs with a
- * directory a hierarchy, named as on the host, and links for controllers that share one; in the
- * hybrid layout also the v2 hierarchy.
+ *   v2 only:  one cgroup2.
+ *   v1 in it: a tmpfs with a directory a hierarchy, named as on the host, and links for controllers
+ *             that share one; in the hybrid layout also the v2 hierarchy.
  *
  * With a cgroup namespace a hierarchy is mounted anew: its root is then the container's own cgroup.
- * Without one it would show the whole machine, so the container's own directory is bound.
+ * Without one it would show the whole machine, so in the v1 and hybrid layouts the container's own
+ * directory is bound. A container on v2 only does get the whole tree then: /proc/self/cgroup gives
+ * it a path from the machine's root, and programs look for that path below /sys/fs/cgroup; other
+ * runtimes do the same. Where the kernel refuses a new mount (EPERM in a user namespace that does
+ * not own the cgroup namespace, EBUSY) the container's own directory has to do.
  *
  * The host's layout is read from mountinfo: directories below /sys/fs/cgroup need not be cgroups.
  * This happens before pivot_root, while init sees a copy of the host's mounts.
@@ -244,15 +247,15 @@ static int attach_own(struct init *in, const struct layout *l, const struct hier
     return mount_set_attr(out->fd, false, set, 0, 0, procfs, err);
 }
 
+/* @anew: try a new mount first. */
 static int attach_hierarchy(struct init *in, const struct layout *l, const struct hierarchy *h,
-                            const struct mount_options *o, int target, struct err *err)
+                            const struct mount_options *o, bool anew, int target, struct err *err)
 {
-    bool namespaced = (in->setup.namespaces & (1U << OCI_NS_CGROUP)) != 0;
     struct mount_object object = {.fd = -1};
     struct err cause = ERR_INIT;
     int result = -1;
 
-    if (namespaced || h->v2) {
+    if (anew) {
         result = attach_new(in, h, o, target, &object, &cause);
         if (result < 0 && cause.errnum != EPERM && cause.errnum != EBUSY)
             *err = cause;
@@ -290,6 +293,8 @@ static int link_controllers(int dir, const char *name, const char *controllers, 
 static int fill_tree(struct init *in, const struct layout *l, const struct mount_options *o,
                      int dir, struct err *err)
 {
+    bool namespaced = (in->setup.namespaces & (1U << OCI_NS_CGROUP)) != 0;
+
     for (size_t i = 0; i < l->n; i++) {
         const struct hierarchy *h = &l->list[i];
         const char *slash = strrchr(h->point, '/');
@@ -303,7 +308,7 @@ static int fill_tree(struct init *in, const struct layout *l, const struct mount
             openat(dir, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
         if (target < 0)
             return err_errno(err, "open %s", name);
-        if (attach_hierarchy(in, l, h, o, target, err) < 0)
+        if (attach_hierarchy(in, l, h, o, namespaced, target, err) < 0)
             return err_context(err, "%s", name);
         if (!h->v2 && link_controllers(dir, name, h->controllers, err) < 0)
             return -1;
@@ -353,7 +358,7 @@ int init_cgroup_mount(struct init *in, const char *type, int target, const struc
     if (result == 0 && l.has_v1 && strcmp(type, "cgroup") == 0)
         result = mount_tree(in, &l, o, target, err);
     else if (result == 0)
-        result = attach_hierarchy(in, &l, v2, o, target, err);
+        result = attach_hierarchy(in, &l, v2, o, true, target, err);
     layout_free(&l);
     return result;
 }

@@ -70,13 +70,15 @@ static bool is_node(const struct stat *st, const struct node *n)
  * group of the host's /dev. */
 static int bind_node(struct init *in, const struct node *n, struct err *err)
 {
-    struct mount_object object = {.fd = n->source ? *n->source : -1,
-                                  .plain = init_mounts_sources_are_plain()};
+    struct mount_object object = {.fd = -1, .plain = init_mounts_sources_are_plain()};
     _cleanup_close_ int target = -1;
     struct err ignored = ERR_INIT;
     struct stat st;
     int result = -1;
 
+    if (!n->source)
+        return err_set(err, EINVAL, "nothing to bind");
+    object.fd = *n->source;
     *n->source = -1;
     if (fstat(object.fd, &st) < 0 || !is_node(&st, n)) {
         err_set(err, ENODEV, "the host has another device of that name");

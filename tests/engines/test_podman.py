@@ -447,7 +447,6 @@ def test_cgroup_of_container(podman):
     name = hold(podman)
     where = harness.cgroup_of(pid_of(podman, name))
     assert any(d.endswith("%s/libpod-%s" % (PARENT, inspect(podman, name, ".Id"))) for d in where.values())
-    assert podman("exec", name, "grep", "-c", "libpod", "/proc/self/cgroup").rc in (0, 1)
 
 
 def test_cgroups_disabled(podman):

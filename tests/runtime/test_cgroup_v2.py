@@ -57,6 +57,26 @@ def test_create_exec_pause_kill_delete(v2, bundle):
     assert not os.path.exists(where)
 
 
+def test_exec_goes_where_init_went(v2, bundle):
+    """A cgroup that gives controllers to its children takes no processes: as systemd leaves it."""
+    if "hugetlb" not in controllers() and "pids" not in controllers():
+        pytest.skip("no controller to give")
+    controller = "pids" if "pids" in controllers() else "hugetlb"
+    c = v2.hold(bundle)
+    where = directory(c)
+    c.exec("true").ok()
+    os.mkdir(where + "/inner")
+    for pid in read(where + "/cgroup.procs").split():
+        with open(where + "/inner/cgroup.procs", "w") as f:
+            f.write(pid)
+    with open(where + "/cgroup.subtree_control", "w") as f:
+        f.write("+" + controller)
+    out = c.exec("cat", "/proc/self/cgroup").ok().out
+    assert "/inner" in [line for line in out.split("\n") if line.startswith("0::")][0]
+    c.delete("--force").ok()
+    assert not os.path.exists(where)
+
+
 @pytest.mark.parametrize("rules,reads,writes", [
     ([], True, True),
     ([{"allow": False}], False, False),

@@ -565,6 +565,37 @@ def test_events_oom(rt, bundle):
     assert {"type": "oom", "id": c.id} in lines, result
 
 
+@pytest.mark.ocirun_only
+def test_events_removal_is_no_oom(rt, bundle):
+    """v1 signals the removal of a cgroup as it does an OOM kill."""
+    if not is_v1("memory"):
+        pytest.skip("cgroup v1 only")
+    c = rt.hold(bundle)
+    proc = rt.popen("events", "--interval", "1h", c.id)
+    watching(proc.pid)
+    where = cgroup_of(c.pid)["memory"]
+    for pid in read(where + "/cgroup.procs").split():
+        write(where[:-len(c.id)] + "cgroup.procs", pid)
+    os.rmdir(where)
+    until(lambda: "anon_inode:[eventfd]" not in fds(proc.pid))
+    c.kill("KILL")
+    result = rt.finish(proc)
+    assert result.rc == 0 and result.out == "", result
+
+
+@pytest.mark.ocirun_only
+def test_hybrid_mount_without_namespace_shows_own_cgroup(rt, bundle):
+    """In the tree of v1 hierarchies the v2 one is bound like the others."""
+    if len(cgroup_mounts()) == 1 or not any(os.path.exists(top + "/cgroup.controllers") for top, _ in cgroup_mounts()):
+        pytest.skip("hybrid layout only")
+    bundle.linux["namespaces"] = [n for n in bundle.linux["namespaces"] if n["type"] != "cgroup"]
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if m["destination"] != "/sys/fs/cgroup"]
+    bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "nodev", "noexec", "ro"])
+    out = rt.sh(bundle, "grep ' - cgroup2 ' /proc/self/mountinfo; cat /proc/self/cgroup")
+    own = [line[3:] for line in out.splitlines() if line.startswith("0::")][0]
+    assert [line.split()[3] for line in out.splitlines() if " - cgroup2 " in line] == [own]
+
+
 def watching(pid):
     """Until the process waits in poll(2) with the cgroup's notification among its descriptors."""
     until(lambda: "anon_inode:[eventfd]" in fds(pid) or any(f.endswith("memory.events") for f in fds(pid)))

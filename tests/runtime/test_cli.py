@@ -278,6 +278,15 @@ def test_spec_schema(rt):
     assert json.loads(rt.cmd("spec", "--schema").ok().out)["properties"]["ociVersion"]
 
 
+
+@pytest.mark.ocirun_only
+def test_features_of_engines(rt):
+    """What containerd and CRI-O look for before they offer user namespaces and network devices."""
+    linux = json.loads(rt.cmd("features").ok().out)["linux"]
+    assert linux["mountExtensions"]["idmap"]["enabled"] is True
+    assert linux["netDevices"]["enabled"] is True
+
+
 @pytest.mark.ocirun_only
 @pytest.mark.quick
 def test_r214_r216_features(rt):
@@ -288,10 +297,10 @@ def test_r214_r216_features(rt):
     assert set(features["hooks"]) == {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
     linux = features["linux"]
     assert set(linux["namespaces"]) == {"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"}
-    assert "rro" in features["mountOptions"] and linux["mountExtensions"]["idmap"]["enabled"] is True
+    assert "rro" in features["mountOptions"]
     assert len(linux["capabilities"]) == 41
     assert set(linux["seccomp"]["supportedFlags"]) <= set(linux["seccomp"]["knownFlags"])
-    assert linux["memoryPolicy"]["modes"] and linux["netDevices"]["enabled"] is True
+    assert linux["memoryPolicy"]["modes"]
     assert features["potentiallyUnsafeConfigAnnotations"]
 
 

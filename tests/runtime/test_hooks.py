@@ -324,5 +324,6 @@ def test_hook_ignores_stdin(rt, bundle):
 def test_hook_background_child_does_not_block(rt, bundle):
     bundle.hook("createRuntime", "sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > " + log_of(rt))
     rt.create(bundle.args("/bin/true"))
-    os.kill(int(read(log_of(rt))), 9)
-    until(lambda: True)
+    pid = int(read(log_of(rt)))
+    assert read("/proc/%d/comm" % pid) == "sleep\n"
+    os.kill(pid, 9)

@@ -362,3 +362,36 @@ def test_delete_force_with_broken_record(rt, bundle):
         rt.cmd("delete", "--force", c.id).ok()
         assert rt.states() == []
         until(lambda: not os.path.exists("/proc/%d" % pid) or "Z" in read("/proc/%d/stat" % pid), "end")
+
+
+@pytest.mark.ocirun_only
+def test_pidfd_socket(rt, bundle):
+    """--pidfd-socket: one pidfd, with the kind of process as data (go-runc's contract)."""
+    import array
+    import socket
+
+    def received(path, action):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(path)
+            listener.listen()
+            action()
+            connection, _ = listener.accept()
+            with connection:
+                data, ancillary, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(4))
+        fds = array.array("i", ancillary[0][2])
+        info = read("/proc/self/fdinfo/%d" % fds[0])
+        os.close(fds[0])
+        return data, int(info.split("Pid:")[1].split()[0])
+
+    ident = rt.new_id()
+    bundle.hold().save()
+    kind, pid = received(rt.path("p1"), lambda: rt.cmd(
+        "create", "--bundle", bundle.dir, "--pidfd-socket", rt.path("p1"), ident).ok())
+    assert kind == b"standard" and pid == json.loads(rt.cmd("state", ident).out)["pid"]
+    rt.cmd("start", ident).ok()
+    kind, pid = received(rt.path("p2"), lambda: rt.cmd(
+        "exec", "-d", "--pid-file", rt.path("pid"), "--pidfd-socket", rt.path("p2"), ident, "sleep", "100").ok())
+    assert kind == b"setns" and pid == int(read(rt.path("pid")))
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)  # ours: we are the subreaper, and init does not end before its zombies are gone
+    rt.cmd("delete", "--force", ident).ok()

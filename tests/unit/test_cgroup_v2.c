@@ -614,6 +614,7 @@ static void test_undo(void **state)
     check_undo("io.weight", "default 100", "8:0 500", "8:0 default");
     check_undo("blkio.bfq.weight", "100", "500", "100");
     check_undo("net_prio.ifpriomap", "lo 0\neth0 4", "eth0 5", "eth0 4");
+    check_undo("misc.max", "res_a max\nres_b 10", "res_b 5", "res_b 10");
     check_undo("rdma.max", "a hca_handle=2 hca_object=max", "b hca_object=3",
                "b hca_handle=max hca_object=max");
 }

@@ -27,6 +27,8 @@ static const struct {
     {"{\"memory\":{\"limit\":10,\"reservation\":3,\"swap\":20}}", "{\"memory\":{\"limit\":15}}",
      "{\"memory\":{\"limit\":15,\"reservation\":3,\"swap\":20}}",
      "{\"memory\":{\"limit\":15,\"swap\":20}}"},
+    {"{\"memory\":{\"limit\":10,\"swap\":20}}", "{\"memory\":{\"limit\":-1}}",
+     "{\"memory\":{\"limit\":-1,\"swap\":-1}}", "{\"memory\":{\"limit\":-1,\"swap\":-1}}"},
     {"{\"memory\":{\"limit\":10,\"swap\":20,\"checkBeforeUpdate\":true}}",
      "{\"memory\":{\"limit\":0,\"reservation\":4}}",
      "{\"memory\":{\"limit\":10,\"reservation\":4,\"swap\":20,\"checkBeforeUpdate\":true}}",
