@@ -170,6 +170,7 @@ int cmd_exec(const struct runtime *rt, int argc, char **argv, int *status, struc
             r = container_exec(rt, &o, status, err);
     }
     free(o.env);
+    free(o.cgroups);
     free(o.additional_gids);
     return r;
 }
