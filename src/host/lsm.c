@@ -34,21 +34,16 @@ bool lsm_apparmor_enabled(void)
     return on;
 }
 
-static bool selinuxfs_is_mounted(void)
-{
-    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
-    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC;
-
-    fd_close(fd);
-    return on;
-}
-
 bool lsm_selinux_enabled(void)
 {
 #ifdef DISABLE_SELINUX
     return false;
 #else
-    return selinuxfs_is_mounted();
+    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
+    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC;
+
+    fd_close(fd);
+    return on;
 #endif
 }
 
