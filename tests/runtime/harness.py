@@ -189,6 +189,17 @@ def cgroup_of(pid):
     return result
 
 
+def v2_top():
+    """Where cgroup v2 is mounted, or None."""
+    return next((top for top, names in cgroup_mounts() if "" in names), None)
+
+
+# A mount namespace in which /sys/fs/cgroup is a cgroup2 and nothing else: a machine with v1 looks like one of
+# pure v2 with the controllers that v1 does not hold.
+V2_VIEW = ["unshare", "-m", "sh", "-c", "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"",
+           "v2"]
+
+
 class Memfd:
     """A file in memory that a child writes to and the test reads."""
 
