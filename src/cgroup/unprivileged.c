@@ -24,6 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DELEGATE "start below a unit with Delegate=yes (systemd-run --user --scope -p Delegate=yes)"
+
 /* --rootless: 1 and 0 as the user says, -1 as it looks. */
 static int rootless = -1;
 
@@ -70,6 +72,8 @@ int cgroup_common(const char *a, const char *b)
 {
     int common = 0;
 
+    if (strcmp(a, "/") == 0 || strcmp(b, "/") == 0)
+        return 0;
     for (int i = 0;; i++) {
         bool end_a = a[i] == '/' || a[i] == '\0', end_b = b[i] == '/' || b[i] == '\0';
 
@@ -116,7 +120,7 @@ const char *cgroup_user_unit(const char *path, char *buf, size_t size)
 int cgroup_refused(const struct cgroup_place *place, const char *member, const char *controller,
                    struct err *err)
 {
-    int above;
+    int above, parent = (int)(strrchr(place->path, '/') - place->path);
 
     err_set(err, place->refused,
             "linux.resources.%s: %s%sneeds the cgroup %s%s, which cannot be made", member,
@@ -126,14 +130,13 @@ int cgroup_refused(const struct cgroup_place *place, const char *member, const c
                  "cgroup v1 is not handed to ordinary users: root can make %s%s and give it to "
                  "this user, or leave the limit out",
                  place->mount, place->path);
-    else if (!cgroup_may_enter(place, &above))
+    else if (!cgroup_may_enter(place, &above) && above != parent)
         err_hint(err,
                  "only who may write to cgroup.procs of %s%.*s, above it and the caller's own "
-                 "cgroup, may move processes there: start below a unit with Delegate=yes "
-                 "(systemd-run --user --scope -p Delegate=yes)",
+                 "cgroup, may move processes there: leave linux.cgroupsPath out, or " DELEGATE,
                  place->mount, above, place->path);
     else
-        err_hint(err, "no cgroup there belongs to this user: start below a unit with Delegate=yes "
-                      "(systemd-run --user --scope -p Delegate=yes), or leave the limit out");
+        err_hint(err, "no cgroup there belongs to this user: leave linux.cgroupsPath and limits "
+                      "out, or " DELEGATE);
     return err_object(err, "linux.resources.%s", member);
 }

@@ -240,7 +240,7 @@ static bool setgroups_denied(struct init *in)
 static bool groups_are_held(const struct oci_user *user)
 {
     gid_t held[64];
-    int n = getgroups(ARRAY_SIZE(held), held);
+    int n = sys_getgroups(ARRAY_SIZE(held), held);
 
     for (size_t i = 0; i < user->additional_gids_n; i++) {
         bool found = user->additional_gids[i] == user->gid;
