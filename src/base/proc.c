@@ -129,6 +129,28 @@ bool proc_in_user_namespace(void)
     return inside != 0 || outside != 0 || count != 4294967295UL;
 }
 
+bool proc_map_id(const char *file, uint32_t id, uint32_t *outside)
+{
+    char path[64], map[16384], *p = map, *end;
+
+    snprintf(path, sizeof path, "/proc/self/%s", file);
+    if (proc_read(path, map, sizeof map) <= 0)
+        return false;
+    for (;; p = end) {
+        unsigned long from = strtoul(p, &end, 10), to, count;
+
+        if (end == p)
+            return false;
+        to = strtoul(end, &end, 10);
+        count = strtoul(end, &end, 10);
+        if (id < from || id - from >= count)
+            continue;
+        if (outside)
+            *outside = (uint32_t)(to + (id - from));
+        return true;
+    }
+}
+
 /* ---- identity ------------------------------------------------------------------------------- */
 
 /* State and start time of a process; false if there is none. */

@@ -69,8 +69,22 @@ static int write_row(struct writer *w, struct cgroup_place *place, int dir,
     return write_value(w, row->value);
 }
 
-static int no_place(const struct cgroup_write *row, struct err *err)
+/* The place that the row needs and that this caller could not make, or NULL. */
+static const struct cgroup_place *refused_place(const struct cgroup_record *record,
+                                                const struct cgroup_write *row)
 {
+    for (size_t i = record->places_n; i < record->places_n + record->refused_n; i++) {
+        const struct cgroup_place *p = &record->places[i];
+
+        if (row->v2 ? p->v2 : !p->v2 && cgroup_has_controller(p->controllers, row->controller))
+            return p;
+    }
+    return NULL;
+}
+
+static int no_place(const struct writer *w, const struct cgroup_write *row, struct err *err)
+{
+    const struct cgroup_place *refused = refused_place(w->record, row);
     static const struct cgroup_machine none;
     const struct cgroup_machine *machine;
     struct err ignored = ERR_INIT;
@@ -79,14 +93,17 @@ static int no_place(const struct cgroup_write *row, struct err *err)
         log_debug("linux.resources.%s: no %s cgroup, left out", row->member, row->controller);
         return row->flags & CGROUP_OR_NEXT ? 2 : 0;
     }
+    if (refused)
+        return cgroup_refused(refused, row->member, row->controller, err);
     machine = cgroup_machine_get(&ignored);
     for (size_t i = 0; machine && i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
 
         if (row->v2 ? !h->v2 : h->v2 || !cgroup_has_controller(h->controllers, row->controller))
             continue;
-        err_set(err, EACCES, "linux.resources.%s: no %s cgroup could be made", row->member,
-                row->v2 ? "v2" : row->controller);
+        err_set(err, 0, "linux.resources.%s: the container has no cgroup below %s", row->member,
+                h->mount);
+        err_hint(err, "it was created by a user who may not make one there");
         return err_object(err, "linux.resources.%s", row->member);
     }
     return cgroup_no_hierarchy(machine ? machine : &none, row, err);
@@ -156,7 +173,7 @@ static int apply_row(struct writer *w, const struct cgroup_write *row, bool last
     int dir, errnum, r;
 
     if (!place)
-        return no_place(row, err);
+        return no_place(w, row, err);
     dir = cgroup_place_dir(place, err);
     if (dir < 0)
         return err_context(err, "linux.resources.%s", row->member);

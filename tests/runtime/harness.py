@@ -93,8 +93,10 @@ def cgroup_layout():
 
 
 def isolate(name):
-    """Make this process the subreaper, in a mount namespace of its own."""
+    """Make this process the subreaper, in a mount namespace of its own (which takes root)."""
     check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
+    if os.geteuid() != 0:
+        return
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     if name == "crun" and os.path.ismount("/sys/fs/cgroup/unified"):
