@@ -26,6 +26,7 @@ struct cgroup_place {
     const char *path;        /* the container's cgroup below it: "/podman/abc" */
     bool created;            /* made by us: removed by delete */
     bool v2;
+    int refused; /* not stored: errno of making it, for a caller who goes without */
     int dir; /* not stored: its open directory as fd + 1, 0 when there is none; see cgroup_release()
               */
 };
@@ -34,6 +35,7 @@ struct cgroup_record {
     enum cgroup_driver driver;
     struct cgroup_place *places;
     size_t places_n;
+    size_t refused_n; /* not stored: places that the caller goes without, behind the others */
 };
 
 /* Tables for the record, so that the store writes it with the same rows. */
@@ -66,7 +68,8 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
 /**
  * cgroup_plan - decide the places: nothing is touched
  * @path: linux.cgroupsPath; absolute: below the mounts, relative: below the caller's own cgroup,
- * NULL or "": "/ID"; ".." and the root cgroup are refused
+ * NULL or "": "/ID", or beside or below the caller's own cgroup if that is out of reach; ".." and
+ * the root cgroup are refused
  * @id:   container id
  * @out:  filled from @arena; .created tells what does not exist now, so that the record may be
  * stored before cgroup_prepare()

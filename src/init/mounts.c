@@ -448,6 +448,16 @@ static int bind_host_fs(struct init *in, const char *type, const struct mount_op
     return 0;
 }
 
+/* The kernel calls an id that is not mapped invalid, and on some filesystems not even which. */
+static void hint_ids(struct init *in, const struct mount_options *o, struct err *err)
+{
+    if (err->errnum != EINVAL || !(has_option(o, "uid=") || has_option(o, "gid=")))
+        return;
+    if (has_namespace(in, OCI_NS_USER) || proc_in_user_namespace())
+        err_hint(err, "uid= and gid= need a mapping in the user namespace: map the id or leave "
+                      "the option out");
+}
+
 static int mount_filesystem(struct init *in, const struct oci_mount *m, struct mount_options *o,
                             struct err *err)
 {
@@ -472,6 +482,7 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
         return -1;
     if (make_and_attach(in, m, o, target_fd, &object, err) < 0) {
         /* EPERM comes from any of fsopen, fsconfig, fsmount and mount. */
+        hint_ids(in, o, err);
         if (err->errnum != EPERM || !is_virtual ||
             bind_host_fs(in, m->type, o, target_fd, &object, err) < 0)
             return -1;

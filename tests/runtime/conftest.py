@@ -31,8 +31,7 @@ def pytest_configure(config):
     # being told to end is no reason to leave containers behind
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not config.option.collectonly and not hasattr(config, "workerinput"):
-        if os.geteuid() == 0:
-            harness.isolate(NAME)
+        harness.isolate(NAME)
         config.base = harness.Base()
         config.base.layout = harness.cgroup_layout()
 
@@ -172,3 +171,16 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line("unexpected skip: %s: %s" % (nodeid, reason), red=True)
     terminalreporter.write_line("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts
                                 + (", %d known of %s" % (counts["xfailed"], NAME) if counts["xfailed"] else ""))
+
+
+@pytest.fixture
+def v2(rt):
+    """The runtime on a machine of cgroup v2 alone, or in the view of one."""
+    if harness.v2_top() is None:
+        pytest.skip("no cgroup v2")
+    command = rt.command
+    if len(harness.cgroup_mounts()) > 1:
+        rt.command = harness.V2_VIEW + command
+    yield rt
+    rt.cleanup()
+    rt.command = command
