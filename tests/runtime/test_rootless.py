@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Ordinary users: containers without privilege, and as root of a user namespace.
 
-When pytest runs as root, every command of the runtime is run as an ordinary user that exists in this
-mount namespace only: /etc/passwd, /etc/subuid and /etc/subgid have files bound over them, so that
-nothing of the machine's /etc changes. When pytest runs as an ordinary user, that user it is; what
-needs root to be set up (cgroups of one's own) is skipped then and stands in skips.txt.
+Every command of the runtime is run as the user of ordinary.py. When that is who runs pytest, what needs
+root to be set up (cgroups of one's own) is skipped and stands in skips.txt.
 """
 
 import contextlib
@@ -18,57 +16,15 @@ import subprocess
 import pytest
 
 import harness
-from harness import TOKEN, pid_wait, read, receive_fd, until, write
-from test_namespaces import Holder, ns
-
-UID = 54321
-FIRST, COUNT = 200000, 65536
+import ordinary
+from harness import TOKEN, read, receive_fd, until, write
 
 pytestmark = pytest.mark.ocirun_only
 
 
-class User:
-    """Who the runtime runs as; .first and .count are the range of ids that was granted."""
-
-    def __init__(self, base):
-        self.uid = os.geteuid() or UID
-        self.gid = os.getegid() or UID
-        self.is_root_test = os.geteuid() == 0
-        self.mounts = []
-        self.dir = os.path.join(base.dir, "user")
-        os.mkdir(self.dir)
-        self.command = harness.find_runtime()
-        if self.is_root_test:
-            # the tree that it was built in may be closed to others
-            shutil.copy2(self.command[0], self.dir + "/ocirun")
-            self.command = [self.dir + "/ocirun"]
-            self.bind("/etc/passwd", "ort-user:x:%d:%d::%s:/bin/sh\n" % (UID, UID, self.dir))
-            self.bind("/etc/subuid", "ort-user:%d:%d\n" % (FIRST, COUNT))
-            self.bind("/etc/subgid", "ort-user:%d:%d\n" % (FIRST, COUNT))
-        self.name, self.first, self.count = self.granted()
-
-    def bind(self, path, text):
-        source = write(os.path.join(self.dir, os.path.basename(path)), read(path) + text, 0o644)
-        harness.mount(source, path, None, harness.MS_BIND)
-        self.mounts.append(path)
-
-    def granted(self):
-        name = next(line.split(":")[0] for line in read("/etc/passwd").splitlines()
-                    if line.split(":")[2] == str(self.uid))
-        for line in read("/etc/subuid").splitlines():
-            owner, first, count = line.split(":")
-            if owner in (name, str(self.uid)):
-                return name, int(first), int(count)
-        raise AssertionError("%s has no range in /etc/subuid" % name)
-
-    def close(self):
-        for path in self.mounts:
-            harness.umount(path)
-
-
 @pytest.fixture(scope="module")
 def user(request):
-    who = User(request.config.base)
+    who = ordinary.User(request.config.base.dir, harness.find_runtime())
     yield who
     who.close()
 
