@@ -508,8 +508,7 @@ static int fill_setup(struct creation *c, struct err *err)
         s->flags |= SETUP_KEEP_GROUPS;
     if (c->record.chroot)
         s->flags |= SETUP_CHROOT;
-    s->flags |= lsm_flags(c->bundle.config.process);
-    lsm_check_mount_label(lin(c)->mount_label);
+    s->flags |= lsm_flags(c->bundle.config.process, lin(c));
     return 0;
 }
 

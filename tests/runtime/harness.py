@@ -92,6 +92,19 @@ def cgroup_layout():
     return "v2"
 
 
+def lsms_on():
+    """The security modules that are switched on here, of those that a configuration can ask for."""
+    found = set()
+    with contextlib.suppress(OSError):
+        if read("/sys/module/apparmor/parameters/enabled").strip() == "Y":
+            found.add("apparmor")
+    with contextlib.suppress(OSError):
+        # without a policy every process has the label "kernel"
+        if os.path.exists("/sys/fs/selinux/enforce") and ":" in read("/proc/self/attr/current"):
+            found.add("selinux")
+    return found
+
+
 def isolate(name):
     """Make this process the subreaper, in a mount namespace of its own (which takes root)."""
     check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
