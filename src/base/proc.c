@@ -319,6 +319,12 @@ fail:
     return err_errno(err, "send %s to pid %d", proc_signal_name(sig, name), (int)pid);
 }
 
+void proc_kill_group(int pidfd, pid_t pid)
+{
+    if (pidfd < 0 || sys_pidfd_send_signal(pidfd, SIGKILL, NULL, PIDFD_SIGNAL_PROCESS_GROUP) < 0)
+        kill(-pid, SIGKILL);
+}
+
 static const struct {
     const char *name; /* after "SIG" */
     int number;

@@ -57,6 +57,10 @@ int proc_wait_pidfd(int pidfd, int timeout, struct err *err);
  */
 int proc_send_signal(int pidfd, pid_t pid, uint64_t start, int sig, struct err *err);
 
+/** proc_kill_group - SIGKILL for the process group that the process of @pidfd leads
+ * @pid: the same process by number, for kernels before 6.9; @pidfd may be -1 */
+void proc_kill_group(int pidfd, pid_t pid);
+
 /** proc_describe - "pid 12 (sh), state D, wchan …" for messages about who is stuck */
 void proc_describe(pid_t pid, char *buf, size_t size);
 

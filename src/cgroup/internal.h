@@ -266,8 +266,8 @@ bool cgroup_rules_end_open(const struct oci_device_rule *rules, size_t n);
 
 /* ---- bpf.c ---- */
 
-/** cgroup_devices_attach - put the program in force for a v2 cgroup, in place of those that are
- * attached to it now, at no time with none */
+/** cgroup_devices_attach - put the program in force for a v2 cgroup, in place of the one of ours
+ * that is attached to it now, in one step; programs of others stay */
 int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struct err *err);
 
 /* ---- check.c ---- */
@@ -276,8 +276,10 @@ int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struc
  */
 bool cgroup_write_dispensable(const struct cgroup_write *row);
 
-/** cgroup_no_hierarchy - the error that the machine has no such controller */
-int cgroup_no_hierarchy(const struct cgroup_write *row, struct err *err);
+/** cgroup_no_hierarchy - the error that the machine has no such controller, with the reason as far
+ * as /proc/cgroups tells it */
+int cgroup_no_hierarchy(const struct cgroup_machine *machine, const struct cgroup_write *row,
+                        struct err *err);
 
 /** cgroup_check_on - cgroup_check() against a given machine */
 int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resources *resources,

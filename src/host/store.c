@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "base/util.h"
 #include "base/wording.h"
+#include "host/inside.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -374,8 +375,10 @@ enum oci_status store_status(const struct found *f)
     /* Once hooks run, init is recorded and the status is the one that they find on their stdin. */
     if (!r->committed && r->init.pid == 0)
         return OCI_STATUS_CREATING;
+    /* In another pid namespace init is not to be seen, but answers (host/inside.h). */
     if (!proc_alive((pid_t)r->init.pid, r->init.start_time))
-        return OCI_STATUS_STOPPED;
+        return r->committed && inside_foreign(r) && waits_for_start(f->dir) ? OCI_STATUS_CREATED
+                                                                            : OCI_STATUS_STOPPED;
     if (!r->committed)
         return OCI_STATUS_CREATED;
     if (cgroup_frozen(&r->cgroup) == 1)
