@@ -804,6 +804,13 @@ def test_delegated_relative_path(rt, delegation):
     assert own_v2(c.pid) == "/%s/own/sub/c" % TOKEN
     c.stop()
     os.rmdir(d.path(TOKEN + "/own/sub"))
+    d.enter(d.make(TOKEN + "/own/shell", delegated=True))       # beside it there can be limits
+    d.control(TOKEN)
+    file, value = d.limit(bundle)
+    c = rt.hold(bundle)
+    assert read(d.path("%s/own/sub/c/%s" % (TOKEN, file))).strip() == value
+    c.stop()
+    os.rmdir(d.path(TOKEN + "/own/sub"))
 
 
 def test_own_cgroup_of_the_session(rt, user):
