@@ -150,7 +150,7 @@ def test_volume(podman, account):
 
 
 def test_device(podman):
-    out = run(podman, "--device", "/dev/kmsg", IMAGE, "stat", "-c", "%F %t:%T", "/dev/kmsg").ok().out
+    out = run(podman, "--device", "/dev/kmsg:/dev/other", IMAGE, "stat", "-c", "%F %t:%T", "/dev/other").ok().out
     assert out == "character special file 1:b\n"
 
 
