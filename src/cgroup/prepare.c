@@ -110,7 +110,7 @@ static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *e
     place->created = false;
     if (mount < 0)
         return -1;
-    if (cgroup_unprivileged() && !cgroup_may_enter(place, &above))
+    if (place->v2 && cgroup_unprivileged() && !cgroup_may_enter(place, &above))
         return refuse_place(place, EACCES);
     made = make_cgroup(mount, place->path + 1);
     if (made < 0) {

@@ -54,9 +54,12 @@ int init_arm_death_signal(struct init *in, struct err *err)
 
 static int join_fd(struct init *in, size_t i, struct err *err)
 {
-    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) < 0)
-        return err_errno(err, "join the %s namespace", namespaces[i].name);
-    return 0;
+    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) == 0)
+        return 0;
+    err_errno(err, "join the %s namespace", namespaces[i].name);
+    if (err->errnum == EPERM && (geteuid() != 0 || proc_in_user_namespace()))
+        err_hint(err, "without privilege it has to belong to a user namespace that is joined too");
+    return -1;
 }
 
 /* One entry of the plan: one flag, or, in exec, several that the pidfd joins in one call. */

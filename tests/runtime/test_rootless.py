@@ -491,6 +491,11 @@ def test_sysctl(rt, mapped):
     assert rt.sh(mapped, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax").split() == ["1", "65536"]
 
 
+def test_sysctl_of_the_machines_root(rt, mapped):
+    mapped.linux["sysctl"] = {"kernel.domainname": "example"}
+    rt.refuses(mapped, r"sysctl kernel\.domainname: .*Permission denied; the kernel leaves it to the root")
+
+
 # --- namespaces that exist -----------------------------------------------------------------------------
 
 def test_joined_namespaces(rt, user):
@@ -504,6 +509,20 @@ def test_joined_namespaces(rt, user):
          "for n in ('net','user','ipc')]))", str(first.pid)], capture_output=True, check=True, **rt.identity()).stdout)
     assert rt.sh(bundle).split() == ["0"] + links
     first.stop()
+
+
+def test_namespace_of_the_machine(rt):
+    """A network namespace that belongs to somebody else cannot be joined, whoever may read its path."""
+    bundle = rt.bundle("true").namespace("network", "/proc/self/ns/net")
+    rt.refuses(bundle, r"join the network namespace: Operation not permitted; without privilege it has to belong to a")
+
+
+def test_no_more_namespaces(rt):
+    bundle = rt.bundle("true")
+    for kind in "uid", "gid":
+        bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
+    rt.prefix = ["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+    rt.refuses(bundle, r"make the container's process: No space left on device; .*user\.max_")
 
 
 # --- root of a user namespace --------------------------------------------------------------------------
