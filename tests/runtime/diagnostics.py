@@ -68,6 +68,8 @@ def cgroup(name, v1=None):
 NO_MEMORY = "there is no memory controller: not mounted as v1, not in /sys/fs/cgroup/cgroup.controllers; it is in " \
     "use as a cgroup v1 hierarchy that is not mounted here: mount it, or unmount it everywhere"
 NOT_GIVEN = "the kernel has it not, or the cgroup that is mounted there was not given it"
+HELD_BACK = "the cgroup that is mounted there was not given it: it has to be in cgroup.subtree_control of the one " \
+    "above, or in Delegate= of the unit"
 TIMES = "a period is 1000 to 1000000, a quota at least 1000 and not above the parent's, a burst not above the quota " \
     "(microseconds)"
 COVERED = "; something was mounted over it: unmount that, or run without cgroups (--cgroup-manager disabled)"
@@ -273,11 +275,10 @@ def view(rt, script, alone=False):
 
 
 @case("a tree that was not given the controller",
-      bare="linux.resources.hugepageLimits[0]: there is no hugetlb controller: not mounted as v1, not in "
-           "/sys/fs/cgroup/cgroup.controllers; " + NOT_GIVEN,
-      v2="linux.resources.pids.limit: there is no pids controller: not mounted as v1, not in "
-         "/sys/fs/cgroup/cgroup.controllers; the cgroup that is mounted there was not given it: it has to be in "
-         "cgroup.subtree_control of the one above, or in Delegate= of the unit")
+      bare=RESOURCES + "hugepageLimits[0]: there is no hugetlb controller: not mounted as v1, not in "
+           "/sys/fs/cgroup/cgroup.controllers; " + HELD_BACK,
+      v2=RESOURCES + "pids.limit: there is no pids controller: not mounted as v1, not in "
+         "/sys/fs/cgroup/cgroup.controllers; " + HELD_BACK)
 def not_given(rt, bundle):
     with cgroup("%s-tree" % TOKEN), cgroup("%s-tree/top" % TOKEN) as top:
         bundle.linux["resources"] = {"pids": {"limit": 9}} if "pids" in v2_controllers() else \

@@ -19,31 +19,33 @@ MOUNTS = [("/proc", "proc", []), ("/dev", "tmpfs", ["nosuid", "strictatime", "mo
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
 
-@pytest.fixture
 def machine(rt, bundle):
     """A container that runs the systemd of this machine on the machine's own root."""
-    if len(cgroup_mounts()) != 1 or not os.path.exists(SYSTEMD):
-        pytest.skip("cgroup v2 alone, and a systemd to run")
     mount("/", bundle.rootfs, None, MS_BIND)
     bundle.config["mounts"] = []
     for destination, kind, options in MOUNTS:
         bundle.add_mount(destination, kind, kind, options)
     bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["rw", "nosuid", "noexec", "nodev"])
     bundle.namespace("cgroup").namespace("network").all_caps()
-    bundle.linux["maskedPaths"] = bundle.linux["readonlyPaths"] = []
+    # it is to change nothing of the machine
+    bundle.config["root"]["readonly"] = True
+    bundle.linux["readonlyPaths"] = ["/proc/sys"]
     bundle.linux["resources"] = {"pids": {"limit": 500}, "devices": [{"allow": False}]}
     bundle.process["env"] = ["container=oci", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
     bundle.process.pop("rlimits", None)
-    bundle.args(SYSTEMD, "--unit=basic.target", "--show-status=no")
-    c = rt.start(bundle)
-    yield c
-    c.delete("--force").ok()
-    umount(bundle.rootfs)
+    return rt.start(bundle.args(SYSTEMD, "--unit=basic.target", "--show-status=no"))
 
 
-def test_systemd_inside(rt, machine):
-    c = machine
+def test_systemd_inside(rt, bundle):
+    if len(cgroup_mounts()) != 1 or not os.path.exists(SYSTEMD):
+        pytest.skip("cgroup v2 alone, and a systemd to run")
+    try:
+        check(rt, machine(rt, bundle))
+    finally:
+        umount(bundle.rootfs)
 
+
+def check(rt, c):
     def ready():
         return c.exec("systemctl", "is-active", "basic.target").out.strip() == "active"
     until(ready, "systemd in the container", 60)
