@@ -144,6 +144,12 @@ int cgroup_frozen(const struct cgroup_record *record);
 int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *err);
 
 /**
+ * cgroup_let_die - thaw the container, and on v1 all cgroups below, because something in it was
+ * sent SIGKILL: v1's freezer keeps it alive, and with it init, if it is in init's pid namespace
+ */
+int cgroup_let_die(const struct cgroup_record *record, struct err *err);
+
+/**
  * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error
  * Processes still inside are killed first when @kill. Waits for the kernel by events where there
  * are any (cgroup.events), by one bounded back-off on v1.
