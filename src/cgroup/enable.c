@@ -49,8 +49,7 @@ static int step(int dir, const char **path)
     return cgroup_open_below(dir, name);
 }
 
-/* Enable at one level what it has and its children lack. */
-static void enable_all(int dir)
+void cgroup_enable_all(int dir)
 {
     static const char *const wanted[] = {"cpuset", "cpu",  "io",   "memory",
                                          "pids",   "rdma", "misc", "hugetlb"};
@@ -84,7 +83,7 @@ void cgroup_enable_some(struct cgroup_place *place, int mount)
     while (dir >= 0) {
         int next;
 
-        enable_all(dir);
+        cgroup_enable_all(dir);
         /* The last one is the container's own: what it gives to its children is its affair. */
         next = strchr(path, '/') ? step(dir, &path) : -1;
         fd_close(dir);

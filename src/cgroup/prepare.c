@@ -94,8 +94,7 @@ static int check_usable(struct cgroup_place *place, bool made, struct err *err)
     return err_hint(err, "it or a cgroup above it was paused in %s", place->mount);
 }
 
-/* Returns 0, -1, or 1 for a place that this caller has no right to make. */
-static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *err)
+int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *err)
 {
     _cleanup_close_ int mount = cgroup_mount_open(place, err);
     int made, fd;
@@ -114,7 +113,7 @@ static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *e
     place->created = made;
     /* Beside v1 the v2 hierarchy is there for kill and events: a controller of it is enabled when a
      * limit needs it. */
-    if (place->v2 && pure_v2)
+    if (place->v2 && enable)
         cgroup_enable_some(place, mount);
     fd = path_open_beneath(mount, place->path + 1, O_RDONLY | O_DIRECTORY, err);
     if (fd < 0)
@@ -145,7 +144,7 @@ int cgroup_prepare(struct cgroup_record *record, struct err *err)
 {
     for (size_t i = 0; i < record->places_n;) {
         struct cgroup_place *p = &record->places[i];
-        int r = prepare_place(p, record->places_n == 1, err);
+        int r = cgroup_place_prepare(p, record->places_n == 1, err);
 
         if (r < 0) {
             rollback(record, i + 1);
@@ -160,6 +159,11 @@ int cgroup_prepare(struct cgroup_record *record, struct err *err)
         record->places_n--;
         memmove(p, p + 1, (record->places_n - i) * sizeof *p);
     }
+    if (cgroup_inner_make(record, err) < 0) {
+        rollback(record, record->places_n);
+        return -1;
+    }
+    cgroup_inner_enable(record);
     return 0;
 }
 
@@ -168,9 +172,7 @@ int cgroup_v2_fd(const struct cgroup_record *record)
     struct cgroup_place *p = cgroup_place_of(record, "");
     struct err ignored = ERR_INIT;
 
-    if (!p || cgroup_place_dir(p, &ignored) < 0)
-        return -1;
-    return fcntl(p->dir - 1, F_DUPFD_CLOEXEC, 3);
+    return p ? cgroup_inner_dir(record, p, &ignored) : -1;
 }
 
 static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum, struct err *err)
@@ -195,15 +197,18 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, 
     snprintf(text, sizeof text, "%d", (int)pid);
     for (size_t i = 0; i < record->places_n; i++) {
         struct cgroup_place *p = &record->places[i];
-        int dir;
+        _cleanup_close_ int dir = -1;
 
         if (p->v2 && except_v2)
             continue;
-        dir = cgroup_place_dir(p, err);
+        dir = cgroup_inner_dir(record, p, err);
         if (dir < 0)
             return -1;
         if (cgroup_write_at(dir, "cgroup.procs", text) < 0)
             return enter_failed(p, pid, errno, err);
     }
+    /* systemd had put it into the cgroup above, which could not give away controllers then. */
+    if (record->creating)
+        cgroup_inner_enable(record);
     return 0;
 }
