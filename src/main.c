@@ -15,6 +15,7 @@
 #include "init/init.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +279,9 @@ int main(int argc, char **argv)
     int status = 0;
 
     fill_standard_fds();
+    /* Ignored by a caller, it would have the kernel reap our children before we see their status.
+     */
+    signal(SIGCHLD, SIG_DFL);
     if (argc > 0 && strcmp(argv[0], "ocirun-init") == 0)
         init_main(argc, argv);
     if (run(argc, argv, &status, &err) < 0) {

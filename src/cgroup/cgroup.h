@@ -26,6 +26,7 @@ struct cgroup_place {
     const char *path;        /* the container's cgroup below it: "/podman/abc" */
     bool created;            /* made by us: removed by delete */
     bool v2;
+    int refused; /* not stored: errno of making it, for a caller who goes without */
     int dir; /* not stored: its open directory as fd + 1, 0 when there is none; see cgroup_release()
               */
 };
@@ -38,6 +39,7 @@ struct cgroup_record {
     const char *bus;   /* systemd: address of its manager's socket, "unix:path=..." */
     const char *inner; /* v2: where the processes are, below the place: "container"; NULL: in it */
     const struct cgroup_unit *creating; /* not stored: what create says of the unit */
+    size_t refused_n; /* not stored: places that the caller goes without, behind the others */
 };
 
 /* Tables for the record, so that the store writes it with the same rows. */
@@ -73,8 +75,9 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
 /**
  * cgroup_plan - decide the places: nothing is touched
  * @path: linux.cgroupsPath; absolute: below the mounts, relative: below the caller's own cgroup,
- * NULL or "": "/ID"; ".." and the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with
- * the places where the unit's cgroup is expected
+ * NULL or "": "/ID", or beside or below the caller's own cgroup if that is out of reach; ".." and
+ * the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with the places where the unit's
+ * cgroup is expected
  * @id:   container id
  * @out:  filled from @arena; .created tells what does not exist now, so that the record may be
  * stored before cgroup_prepare()

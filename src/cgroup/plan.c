@@ -4,7 +4,8 @@
  *
  * linux.cgroupsPath to one place a hierarchy (config-linux.md#cgroups-path). Absolute: below the
  * mount of each hierarchy. Relative: below the caller's own cgroup of that hierarchy, which differs
- * from hierarchy to hierarchy. Absent or empty: "/ID".
+ * from hierarchy to hierarchy. Absent or empty: "/ID", for an ordinary user in a cgroup that is
+ * theirs (unprivileged.c).
  *
  * Each hierarchy of the machine is joined, limits or not: named ones so that a manager inside has
  * its tree, v2 beside v1 because it has cgroup.kill and cgroup.events.
@@ -70,10 +71,12 @@ int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const
         return err_set(err, ENOMEM, "cgroup places");
     for (size_t i = 0; i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
-        const char *own = relative && strcmp(h->own, "/") != 0 ? h->own : "";
+        int parent = !(path && *path)                       ? cgroup_default_parent(h)
+                     : relative && strcmp(h->own, "/") != 0 ? (int)strlen(h->own)
+                                                            : 0;
         struct cgroup_place p = {.controllers = h->controllers, .mount = h->mount, .v2 = h->v2};
 
-        p.path = oci_printf(arena, "%s/%s", own, tail);
+        p.path = oci_printf(arena, "%.*s/%s", parent, h->own, tail);
         if (!p.path)
             return err_set(err, ENOMEM, "cgroup places");
         if (strlen(p.mount) + strlen(p.path) + sizeof "/cgroup.procs" > PATH_MAX)

@@ -94,20 +94,29 @@ static int check_usable(struct cgroup_place *place, bool made, struct err *err)
     return err_hint(err, "it or a cgroup above it was paused in %s", place->mount);
 }
 
+/* A place that this caller has no right to: it goes without. */
+static int refuse_place(struct cgroup_place *place, int errnum)
+{
+    place->refused = errnum;
+    return 1;
+}
+
 int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *err)
 {
     _cleanup_close_ int mount = cgroup_mount_open(place, err);
-    int made, fd;
+    int made, fd, above;
 
     place->created = false;
     if (mount < 0)
         return -1;
+    if (cgroup_unprivileged() && !cgroup_may_enter(place, &above))
+        return refuse_place(place, EACCES);
     made = make_cgroup(mount, place->path + 1);
     if (made < 0) {
         int errnum = errno;
 
         if ((errnum == EACCES || errnum == EPERM || errnum == EROFS) && cgroup_unprivileged())
-            return 1;
+            return refuse_place(place, errnum);
         return make_failed(place, errnum, err);
     }
     place->created = made;
@@ -140,24 +149,32 @@ static void rollback(struct cgroup_record *record, size_t n)
     }
 }
 
+void cgroup_set_aside(struct cgroup_record *record, size_t i)
+{
+    struct cgroup_place place = record->places[i];
+
+    log_debug("cgroup %s%s: no permission, goes without", place.mount, place.path);
+    cgroup_place_close(&place);
+    record->places_n--;
+    memmove(&record->places[i], &record->places[i + 1],
+            (record->places_n - i) * sizeof record->places[i]);
+    record->places[record->places_n] = place;
+    record->refused_n++;
+}
+
 int cgroup_prepare(struct cgroup_record *record, struct err *err)
 {
     for (size_t i = 0; i < record->places_n;) {
-        struct cgroup_place *p = &record->places[i];
-        int r = cgroup_place_prepare(p, record->places_n == 1, err);
+        int r = cgroup_place_prepare(&record->places[i], record->places_n == 1, err);
 
         if (r < 0) {
             rollback(record, i + 1);
             return -1;
         }
-        if (r == 0) {
+        if (r == 0)
             i++;
-            continue;
-        }
-        log_debug("cgroup %s%s: no permission, goes without", p->mount, p->path);
-        cgroup_place_close(p);
-        record->places_n--;
-        memmove(p, p + 1, (record->places_n - i) * sizeof *p);
+        else
+            cgroup_set_aside(record, i);
     }
     if (cgroup_inner_make(record, err) < 0) {
         rollback(record, record->places_n);

@@ -24,6 +24,7 @@
 
 #define DYING_TIMEOUT 1000   /* milliseconds for what should be gone already */
 #define KILLED_TIMEOUT 30000 /* milliseconds for what was killed just now */
+#define FREE_TURNS 8         /* attempts on v2 before there is a pause between them */
 
 /* Remove everything below @dir that can be removed. */
 static void remove_below(int dir)
@@ -55,14 +56,20 @@ static int still_busy(struct cgroup_place *place, struct err *err)
     return err_set(err, EBUSY, "remove cgroup %s%s", place->mount, place->path);
 }
 
-/* Wait for what keeps the cgroup busy; false when the time is over. */
-static bool wait_until_free(struct cgroup_place *place, struct cgroup_backoff *b)
+/*
+ * Wait for what keeps the cgroup busy; false when the time is over. On v2 "populated 0" means that
+ * the next rmdir(2) succeeds, once the sub-cgroups are gone. Only if somebody makes new ones at the
+ * same time has it to be asked again as on v1.
+ */
+static bool wait_until_free(struct cgroup_place *place, unsigned turn, struct cgroup_backoff *b)
 {
     int64_t left = b->deadline - cgroup_now();
 
-    if (place->v2 && (left <= 0 || cgroup_v2_wait(place->dir - 1, "populated", 0, (int)left) < 0))
+    if (!place->v2)
+        return cgroup_backoff_wait(b);
+    if (left <= 0 || cgroup_v2_wait(place->dir - 1, "populated", 0, (int)left) < 0)
         return false;
-    return cgroup_backoff_wait(b);
+    return turn < FREE_TURNS || cgroup_backoff_wait(b);
 }
 
 int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err *err)
@@ -88,7 +95,7 @@ int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err
             continue;
         if (dir < 0)
             return -1;
-        if (turn > 0 && !wait_until_free(place, &b))
+        if (turn > 0 && !wait_until_free(place, turn, &b))
             return still_busy(place, err);
         remove_below(dir);
     }

@@ -20,7 +20,6 @@
 #include "cgroup/systemd.h"
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/util.h"
 
 #include <errno.h>
@@ -300,28 +299,23 @@ static bool is_systemds(const struct cgroup_place *place)
 
 static int prepare_places(struct cgroup_record *record, uint64_t joined, struct err *err)
 {
-    size_t n = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < record->places_n; i++) {
-        struct cgroup_place p = record->places[i];
-        bool there = i < 64 && joined >> i & 1;
-        int r = 0;
-
+    for (uint64_t bit = 1; i < record->places_n; bit <<= 1) {
+        struct cgroup_place *p = &record->places[i];
         /* A slice has no process yet that would show where it is: as planned. */
-        there = there || (record->creating->is_slice && is_systemds(&p));
-        if (there && cgroup_place_dir(&p, err) < 0)
-            return -1;
-        if (!there)
-            r = cgroup_place_prepare(&p, false, err);
+        bool there = joined & bit || (record->creating->is_slice && is_systemds(p));
+        int r = there ? cgroup_place_dir(p, err) : cgroup_place_prepare(p, false, err);
+
         if (r < 0)
             return -1;
-        p.created = true;
-        if (r == 0)
-            record->places[n++] = p;
-        else
-            log_debug("cgroup %s%s: no permission, goes without", p.mount, p.path);
+        if (!there && r > 0) {
+            cgroup_set_aside(record, i);
+            continue;
+        }
+        p->created = true;
+        i++;
     }
-    record->places_n = n;
     return 0;
 }
 

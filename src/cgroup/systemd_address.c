@@ -14,12 +14,10 @@
  */
 #include "cgroup/systemd.h"
 
-#include "base/fd.h"
 #include "base/proc.h"
 #include "base/util.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,28 +29,6 @@ static bool is_socket(const char *path)
     struct stat st;
 
     return path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-/* The caller's id outside of its user namespace: "0 1000 1" is 1000. */
-static uid_t outer_uid(void)
-{
-    _cleanup_close_ int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-    _cleanup_free_ char *text = NULL;
-    struct err ignored = ERR_INIT;
-    uid_t uid = geteuid();
-
-    if (fd < 0 || fd_read_all(fd, 1 << 20, &text, NULL, &ignored) < 0)
-        return uid;
-    for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-        char *end;
-        unsigned long inside = strtoul(p, &end, 10);
-        unsigned long outside = strtoul(end, &end, 10);
-        unsigned long length = strtoul(end, NULL, 10);
-
-        if (uid >= inside && uid - inside < length)
-            return (uid_t)(outside + (uid - inside));
-    }
-    return uid;
 }
 
 static const char *unix_address(const char *directory, const char *name, struct oci_arena *arena)
@@ -107,10 +83,13 @@ static const char *choose_user(struct oci_arena *arena, uid_t uid, struct err *e
 
 const char *systemd_bus_choose(struct oci_arena *arena, bool *user, uid_t *uid, struct err *err)
 {
+    uint32_t outer;
+
     *uid = geteuid();
     *user = *uid != 0 || proc_in_user_namespace();
     if (!*user)
         return choose_system(arena, err);
-    *uid = outer_uid();
+    if (proc_map_id("uid_map", *uid, &outer))
+        *uid = outer;
     return choose_user(arena, *uid, err);
 }

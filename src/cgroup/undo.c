@@ -56,6 +56,9 @@ char *cgroup_undo_value(const char *file, const char *content, const char *writt
 
         return p ? strndup(p + 17, 1) : NULL;
     }
+    /* "root invalid (…)": the state is the kernel's, the word is what was written. */
+    if (strcmp(file, "cpuset.cpus.partition") == 0)
+        return text_of(content, strcspn(content, " \n"));
     for (size_t i = 0; i < ARRAY_SIZE(keyed); i++) {
         if (ends_with(file, keyed[i].suffix))
             none = keyed[i].none;

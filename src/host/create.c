@@ -23,6 +23,7 @@
 #include "host/delegation.h"
 #include "host/handoff.h"
 #include "host/hooks.h"
+#include "host/inside.h"
 #include "host/limits.h"
 #include "host/lsm.h"
 #include "host/namespaces.h"
@@ -97,7 +98,7 @@ static void run_poststop_hooks(void *subject)
 
     if (hooks && c->hooks_started &&
         hooks_run(&c->record, "poststop", hooks->poststop, hooks->poststop_n, OCI_STATUS_STOPPED, 0,
-                  &err) < 0)
+                  NULL, NULL, &err) < 0)
         log_warning("%s", err.text);
 }
 
@@ -323,6 +324,16 @@ static int wait_mounted(void *subject, struct err *err)
     return expect(c, PROTOCOL_MOUNTED, &m, err);
 }
 
+/* A hook that outlives us is not forgotten: delete --force ends it, with its process group. */
+static int hook_is_born(void *creation, pid_t pid, struct err *err)
+{
+    struct creation *c = creation;
+
+    c->record.hook.pid = pid;
+    c->record.hook.start_time = proc_start_time(pid);
+    return store_write(c->dir, &c->record, err);
+}
+
 static int run_create_hooks(void *subject, struct err *err)
 {
     struct creation *c = subject;
@@ -336,9 +347,9 @@ static int run_create_hooks(void *subject, struct err *err)
         if (store_write(c->dir, &c->record, err) < 0)
             return -1;
         if (hooks_run(&c->record, "prestart", h->prestart, h->prestart_n, OCI_STATUS_CREATED,
-                      c->spawn.pid, err) < 0 ||
+                      c->spawn.pid, hook_is_born, c, err) < 0 ||
             hooks_run(&c->record, "createRuntime", h->create_runtime, h->create_runtime_n,
-                      OCI_STATUS_CREATED, c->spawn.pid, err) < 0)
+                      OCI_STATUS_CREATED, c->spawn.pid, hook_is_born, c, err) < 0)
             return -1;
     }
     /* createContainer hooks take what time they take. */
@@ -375,6 +386,7 @@ static int store_commit(void *subject, struct err *err)
     c->record.init.pid = c->spawn.pid;
     c->record.init.start_time = proc_start_time(c->spawn.pid);
     c->record.committed = true;
+    c->record.hook = (struct record_process){0};
     if (store_write(c->dir, &c->record, err) < 0)
         return -1;
     if (c->o->pid_file) {
@@ -451,6 +463,7 @@ static int fill_record(struct creation *c, struct err *err)
     r->owner = geteuid();
     r->creator.pid = getpid();
     r->creator.start_time = proc_start_time(getpid());
+    r->pid_namespace = inside_pid_namespace();
     r->namespaces.set = true;
     r->namespaces.bits = validate_namespaces(&b->config);
     r->has_process = b->config.process != NULL;
@@ -501,8 +514,7 @@ static int fill_setup(struct creation *c, struct err *err)
         s->flags |= SETUP_KEEP_GROUPS;
     if (c->record.chroot)
         s->flags |= SETUP_CHROOT;
-    s->flags |= lsm_flags(c->bundle.config.process);
-    lsm_check_mount_label(lin(c)->mount_label);
+    s->flags |= lsm_flags(c->bundle.config.process, lin(c));
     return 0;
 }
 

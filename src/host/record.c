@@ -32,6 +32,8 @@ static const struct oci_row record_rows[] = {
     OCI_BOOL(struct record, committed, "committed", OCI_EMIT_ZERO),
     OCI_INLINE(struct record, creator, "creator", process_table, 0),
     OCI_INLINE(struct record, init, "init", process_table, 0),
+    OCI_INLINE(struct record, hook, "hook", process_table, 0),
+    OCI_U64(struct record, pid_namespace, "pidNamespace", 0),
     OCI_INLINE(struct record, cgroup, "cgroup", cgroup_record_table, 0),
     OCI_SET(struct record, namespaces, "namespaces", oci_namespace_names, 0),
     OCI_BOOL(struct record, chroot, "chroot", 0),

@@ -204,6 +204,30 @@ static void not_born_in_cgroup(struct plan *plan)
     plan->clone &= ~(uint64_t)CLONE_NEWCGROUP;
 }
 
+/* Whether a sysctl is there and 0; some distributions switch user namespaces off for users. */
+static bool is_off(const char *path)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[2] = "";
+
+    return fd >= 0 && read(fd, text, 1) == 1 && text[0] == '0';
+}
+
+static void hint_namespaces(uint64_t flags, struct err *err)
+{
+    if (err->errnum == ENOSPC)
+        err_hint(err, "a limit on namespaces is reached: one of the sysctls user.max_*_namespaces, "
+                      "or 32 nested user namespaces");
+    else if (err->errnum != EPERM || !(flags & CLONE_NEWUSER) || spawn_privileged())
+        return;
+    else if (is_off("/proc/sys/kernel/unprivileged_userns_clone"))
+        err_hint(err, "ordinary users may make no user namespaces here: "
+                      "sysctl kernel.unprivileged_userns_clone=1");
+    else
+        err_hint(err, "ordinary users may make no user namespaces here (a seccomp filter, a "
+                      "security module or a chroot)");
+}
+
 static pid_t clone_child(struct spawn *s, struct err *err)
 {
     struct clone_args args = {
@@ -237,9 +261,7 @@ static pid_t clone_child(struct spawn *s, struct err *err)
     }
     if (pid < 0) {
         err_errno(err, "make the container's process");
-        if (errno == EPERM && !spawn_privileged())
-            err_hint(err, "without privilege the configuration needs a user namespace "
-                          "(\"ocirun spec --rootless\")");
+        hint_namespaces(s->plan.clone, err);
     }
     return pid;
 }

@@ -17,6 +17,9 @@
 #define STORE_RESOURCES "resources.json" /* the limits, from the first update on */
 #define STORE_SOCKET "start.sock"
 
+/* The state directory of users who have no other; their uid follows. See rundir.c. */
+#define RUNDIR_TMP "/tmp/ocirun-"
+
 /** store_root - open the root directory; @create: make it (0700) and what is missing above it.
  * Returns the fd, or -1 (errnum ENOENT when it does not exist). */
 int store_root(const struct runtime *rt, bool create, struct err *err);

@@ -321,7 +321,7 @@ static int fill_tree(struct init *in, const struct layout *l, const struct mount
 static int mount_tree(struct init *in, const struct layout *l, const struct mount_options *o,
                       int target, struct err *err)
 {
-    static const char *data[] = {"mode=755", NULL};
+    const char *data[] = {"mode=755", NULL, NULL};
     struct mount_options tmpfs = {.set = o->set & ~(uint64_t)MOUNT_ATTR_RDONLY,
                                   .rec_set = o->rec_set & ~(uint64_t)MOUNT_ATTR_RDONLY,
                                   .data = data,
@@ -329,6 +329,10 @@ static int mount_tree(struct init *in, const struct layout *l, const struct moun
     int procfs = init_mounts_procfs(in);
     struct mount_object object;
 
+    if (init_label_option(in, "tmpfs", &data[1], err) < 0)
+        return -1;
+    if (data[1])
+        tmpfs.data_n++;
     if (mount_new("tmpfs", "cgroup", &tmpfs, &object, err) < 0)
         return -1;
     if (mount_attach(&object, target, procfs, err) < 0) {

@@ -45,6 +45,38 @@ int init_report_mounted(void *init, struct err *err)
     return protocol_expect(in->sock, PROTOCOL_PROCEED, &m, err);
 }
 
+/* What the host side is told in the place of a hook's failure; it undoes the rest. */
+static int deleted(struct err *err)
+{
+    return err_set(err, ECANCELED, "the container was deleted by it");
+}
+
+/* A hook that runs in here cannot reach the runtime's processes, nor kill us: it asks (see
+ * host/inside.h). The connection stays open, so that it ends when we do. */
+static int take_request(void *init, struct err *err)
+{
+    struct init *in = init;
+    enum protocol_type type;
+    int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
+    int sig;
+
+    if (sock < 0)
+        return 0;
+    /* A start that comes too early or too late: it sees the connection end. */
+    if (protocol_receive_bare(sock, &type) != 1 || type < PROTOCOL_SIGNAL) {
+        fd_close(sock);
+        return 0;
+    }
+    sig = (int)(type - PROTOCOL_SIGNAL);
+    if (sig == 0)
+        return deleted(err);
+    if (sig == SIGKILL)
+        _exit(128 + SIGKILL);
+    kill(getpid(), sig);
+    fd_close(sock);
+    return 0;
+}
+
 /* The state as a hook inside the container sees it: our pid is the one of our own namespace. */
 static int run_hooks(struct init *in, const char *kind, const struct oci_hook *hooks, size_t n,
                      int cwd, const char *const *default_env, struct err *err)
@@ -65,6 +97,10 @@ static int run_hooks(struct init *in, const char *kind, const struct oci_hook *h
         .cwd = cwd,
         .out = in->fd[SETUP_FD_HOOKS_OUT],
         .err_out = in->fd[SETUP_FD_HOOKS_ERR],
+        .wake = take_request,
+        .wake_fd = in->listen,
+        .data = in,
+        .die_with_parent = true,
     };
     char *text;
     int result;
@@ -134,7 +170,13 @@ static int take_connection(struct init *in, struct err *err)
             return 0;
         return err_errno(err, "wait for start");
     }
-    if (protocol_receive_bare(sock, &type) != 1 || type != PROTOCOL_GO) {
+    if (protocol_receive_bare(sock, &type) != 1)
+        type = PROTOCOL_READY;
+    /* From another pid namespace; the connection ends when we have. */
+    if (type == PROTOCOL_SIGNAL ||
+        (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL))))
+        _exit(type == PROTOCOL_SIGNAL ? 128 + SIGKILL : 128 + (int)(type - PROTOCOL_SIGNAL));
+    if (type != PROTOCOL_GO) {
         fd_close(sock);
         return 0;
     }

@@ -8,32 +8,9 @@ import os
 
 import pytest
 
-from harness import TOKEN, cgroup_mounts, cgroup_of, read, until
+from harness import TOKEN, cgroup_mounts, cgroup_of, read, until, v2_top
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
-
-VIEW = ["unshare", "-m", "sh", "-c", "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"",
-        "v2"]
-
-
-def v2_top():
-    for top, _ in cgroup_mounts():
-        if os.path.exists(top + "/cgroup.controllers"):
-            return top
-    return None
-
-
-@pytest.fixture
-def v2(rt):
-    if v2_top() is None:
-        pytest.skip("no cgroup v2")
-    command = rt.command
-    if len(cgroup_mounts()) > 1:
-        rt.command = VIEW + command
-    yield rt
-    rt.cleanup()
-    rt.command = command
-
 
 def directory(c):
     return cgroup_of(c.pid)[""]
@@ -147,7 +124,9 @@ def test_update_takes_back(v2, bundle):
 
 @pytest.mark.parametrize("resources,member", [
     ({"memory": {"kernelTCP": 4096}}, "memory.kernelTCP"),
+    ({"memory": {"kernel": 4096}}, "memory.kernel"),
     ({"memory": {"swappiness": 0}}, "memory.swappiness"),
+    ({"memory": {"useHierarchy": False}}, "memory.useHierarchy"),
     ({"memory": {"disableOOMKiller": True}}, "memory.disableOOMKiller"),
     ({"cpu": {"realtimeRuntime": 5}}, "cpu.realtimeRuntime"),
     ({"cpu": {"realtimePeriod": 5}}, "cpu.realtimePeriod"),
@@ -156,8 +135,6 @@ def test_update_takes_back(v2, bundle):
     ({"network": {"priorities": [{"name": "lo", "priority": 1}]}}, "network.priorities"),
 ], ids=lambda v: v if isinstance(v, str) else "")
 def test_r184_cannot_be_converted(v2, bundle, resources, member):
-    if len(cgroup_mounts()) == 1:
-        pytest.skip("the view is for machines with v1")
     bundle.linux["resources"] = resources
     v2.failing_create(bundle, match="linux.resources.%s: cannot be converted to cgroup v2" % member)
 

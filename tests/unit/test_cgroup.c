@@ -512,14 +512,14 @@ static void test_check_v2(void **state)
     check_v2("cpu memory pids", &r, NULL);
     check_v2("cpu pids", &r,
              "linux.resources.memory.limit: there is no memory controller: not mounted as v1, not "
-             "on cgroup v2");
+             "in /sys/fs/cgroup/cgroup.controllers");
     r = (struct oci_resources){.unified = &unified, .unified_n = 1};
     check_v2("", &r, NULL);
     unified.key = "misc.max";
     check_v2("cpu misc", &r, NULL);
     check_v2("cpu", &r,
              "linux.resources.unified.misc.max: there is no misc controller: not mounted as v1, "
-             "not on cgroup v2");
+             "not in /sys/fs/cgroup/cgroup.controllers");
 }
 
 static void test_check_values(void **state)

@@ -454,6 +454,10 @@ static void test_status_of_the_dead(void **state)
     assert_int_equal(status_of(&r), OCI_STATUS_STOPPED);
     reap(pid);
     assert_int_equal(status_of(&r), OCI_STATUS_STOPPED);
+    /* But from inside, where pids are others, the socket is what tells. */
+    r.pid_namespace = 1;
+    assert_int_equal(status_of(&r), OCI_STATUS_CREATED);
+    r.pid_namespace = 0;
     r.init = (struct record_process){getpid(), proc_start_time(getpid()) - 1};
     assert_int_equal(status_of(&r), OCI_STATUS_STOPPED);
     r.init = (struct record_process){0, 0};
