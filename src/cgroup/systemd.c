@@ -61,6 +61,10 @@ int systemd_plan(const struct cgroup_machine *machine, const char *path, const c
     bool user;
     uid_t uid;
 
+#ifdef DISABLE_SYSTEMD
+    err_set(err, 0, "systemd cgroup driver: this program was built without it");
+    return err_hint(err, "use --cgroup-manager cgroupfs");
+#endif
     out->bus = systemd_bus_choose(arena, &user, &uid, err);
     if (!out->bus || systemd_unit_parse(path, id, user, arena, &unit, err) < 0)
         return -1;
@@ -217,6 +221,15 @@ int systemd_stop(const struct cgroup_record *record, struct err *err)
 
     return record->bus && record->unit ? systemd_call(&request, err) : 0;
 }
+
+#ifdef DISABLE_SYSTEMD
+int systemd_call(const struct systemd_request *request, struct err *err)
+{
+    (void)request;
+    err_set(err, 0, "systemd cgroup driver: this program was built without it");
+    return err_hint(err, "the container was made by another ocirun: use that one");
+}
+#endif
 
 /* ---- where the unit is ---- */
 

@@ -189,4 +189,13 @@ struct systemd_request {
  */
 int systemd_call(const struct systemd_request *request, struct err *err);
 
+/* ---- systemd_wire.c: a request on its way to the helper of a static executable ---- */
+
+/** systemd_wire_encode - @request as bytes, malloc'ed; NULL when memory is exhausted. Pure. */
+char *systemd_wire_encode(const struct systemd_request *request, size_t *len);
+
+/** systemd_wire_decode - and back; the strings stay in @data. Pure. */
+int systemd_wire_decode(const char *data, size_t len, struct oci_arena *arena,
+                        struct systemd_request *out, struct err *err);
+
 #endif

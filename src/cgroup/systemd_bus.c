@@ -248,13 +248,4 @@ int systemd_call(const struct systemd_request *request, struct err *err)
     return failed;
 }
 
-#else
-
-int systemd_call(const struct systemd_request *request, struct err *err)
-{
-    (void)request;
-    err_set(err, 0, "systemd cgroup driver: this program was built without it");
-    return err_hint(err, "use --cgroup-manager cgroupfs");
-}
-
 #endif

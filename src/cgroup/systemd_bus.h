@@ -7,6 +7,8 @@
 #include "cgroup/systemd.h"
 #include "cgroup/systemd_library.h"
 
+#ifndef DISABLE_SYSTEMD
+
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define MANAGER "org.freedesktop.systemd1.Manager"
 
@@ -65,4 +67,5 @@ bool bus_drop_unknown(struct bus *b, const sd_bus_error *error);
  * @what: "start" */
 int bus_refused(struct bus *b, const char *what, int r, const sd_bus_error *error, struct err *err);
 
+#endif
 #endif

@@ -591,6 +591,58 @@ static void test_annotations(void **state)
                 "annotations.org.systemd.property.CollectMode: \"inactive\" is not a value");
 }
 
+/* ---- the way to the helper ---- */
+
+static void test_wire(void **state)
+{
+    const struct oci_pair list[] = {
+        {"org.systemd.property.A", "[('x', uint64 18446744073709551615), ('', uint64 0)]"},
+        {"org.systemd.property.B", "-5"},
+        {"org.systemd.property.C", "0.1"},
+        {"org.systemd.property.D", "@as []"},
+        {"org.systemd.property.E", "true"},
+    };
+    struct systemd_properties out = {.list = NULL}, back;
+    struct systemd_request request = {.op = SYSTEMD_SET, .bus = "unix:path=/x", .unit = "u.scope"};
+    struct systemd_request decoded;
+    char before[1024];
+    char *data;
+    size_t len;
+
+    (void)state;
+    assert_int_equal(systemd_annotations(list, ARRAY_SIZE(list), arena, &out, &e), 0);
+    out.list[1].since = 244;
+    out.list[1].until = 258;
+    out.list[1].required = false;
+    out.list[1].member = NULL;
+    snprintf(before, sizeof before, "%s", properties_text(&out, 0));
+    request.properties = out.list;
+    request.properties_n = out.n;
+    request.timeout = 30000;
+    data = systemd_wire_encode(&request, &len);
+    assert_non_null(data);
+    assert_int_equal(systemd_wire_decode(data, len, arena, &decoded, &e), 0);
+    assert_int_equal(decoded.op, SYSTEMD_SET);
+    assert_int_equal(decoded.timeout, 30000);
+    assert_string_equal(decoded.bus, "unix:path=/x");
+    assert_string_equal(decoded.unit, "u.scope");
+    back = (struct systemd_properties){.list = (struct systemd_property *)decoded.properties,
+                                       .n = decoded.properties_n};
+    assert_string_equal(properties_text(&back, 0), before);
+    assert_int_equal(back.list[1].since, 244);
+    assert_int_equal(back.list[1].until, 258);
+    assert_false(back.list[1].required);
+    assert_null(back.list[1].member);
+    assert_true(back.list[0].required);
+    assert_string_equal(back.list[0].member, "annotations.org.systemd.property.A");
+    /* cut anywhere, it is an error */
+    for (size_t cut = 0; cut < len; cut++)
+        assert_int_equal(systemd_wire_decode(data, cut, arena, &decoded, &e), -1);
+    data[0] = '9';
+    assert_int_equal(systemd_wire_decode(data, len, arena, &decoded, &e), -1);
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,6 +664,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_annotations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wire, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
