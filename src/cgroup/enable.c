@@ -65,7 +65,7 @@ static bool has_processes(int dir)
 }
 
 /* Enable at one level what it has and its children lack. */
-static void enable_all(int dir)
+void cgroup_enable_all(int dir)
 {
     static const char *const wanted[] = {"cpuset", "cpu",  "io",   "memory",
                                          "pids",   "rdma", "misc", "hugetlb"};
@@ -99,7 +99,7 @@ void cgroup_enable_some(struct cgroup_place *place, int mount)
     while (dir >= 0) {
         int next;
 
-        enable_all(dir);
+        cgroup_enable_all(dir);
         /* The last one is the container's own: what it gives to its children is its affair. */
         next = strchr(path, '/') ? step(dir, &path) : -1;
         fd_close(dir);

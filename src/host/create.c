@@ -133,8 +133,14 @@ static void store_release(void *subject)
 static int cgroup_make(struct creation *c, struct err *err)
 {
     c->cgroup_made = true;
-    if (cgroup_prepare(&c->record.cgroup, err) < 0)
+    if (c->record.cgroup.driver != CGROUP_SYSTEMD) {
+        if (cgroup_prepare(&c->record.cgroup, err) < 0)
+            return -1;
+    } else if (cgroup_start_unit(&c->record.cgroup, c->spawn.pid, lin(c)->resources,
+                                 c->bundle.arena, err) < 0 ||
+               store_write(c->dir, &c->record, err) < 0) {
         return -1;
+    }
     /* What cannot get in the way of the set-up is in force before the process is in there. */
     return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
 }
@@ -541,6 +547,7 @@ int creation_begin(struct creation *c, const struct runtime *rt, const struct cr
     if (c->proc < 0 || fill_record(c, err) < 0 ||
         cgroup_plan(lin(c)->cgroups_path, o->id, rt->driver, c->bundle.arena, &c->record.cgroup,
                     err) < 0 ||
+        cgroup_plan_annotations(&c->record.cgroup, &c->bundle.config, c->bundle.arena, err) < 0 ||
         namespaces_plan(c, err) < 0)
         return -1;
     return fill_setup(c, err);
