@@ -75,9 +75,9 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
 /**
  * cgroup_plan - decide the places: nothing is touched
  * @path: linux.cgroupsPath; absolute: below the mounts, relative: below the caller's own cgroup,
- * NULL or "": "/ID"; the last two beside or below the caller's own cgroup for an ordinary user; ".."
- * and the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with the places where the
- * unit's cgroup is expected
+ * NULL or "": "/ID"; the last two beside or below the caller's own cgroup for an ordinary user;
+ * ".." and the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with the places where
+ * the unit's cgroup is expected
  * @id:   container id
  * @out:  filled from @arena; .created tells what does not exist now, so that the record may be
  * stored before cgroup_prepare()
