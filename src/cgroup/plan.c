@@ -10,7 +10,7 @@
  * Each hierarchy of the machine is joined, limits or not: named ones so that a manager inside has
  * its tree, v2 beside v1 because it has cgroup.kill and cgroup.events.
  */
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -94,10 +94,10 @@ int cgroup_plan(const char *path, const char *id, enum cgroup_driver driver,
     *out = (struct cgroup_record){.driver = driver == CGROUP_UNSET ? CGROUP_CGROUPFS : driver};
     if (driver == CGROUP_DISABLED)
         return 0;
-    if (driver == CGROUP_SYSTEMD)
-        return err_set(err, 0, "not supported yet: systemd cgroup driver");
     machine = cgroup_machine_get(err);
-    if (!machine || cgroup_plan_on(machine, path, id, arena, out, err) < 0)
+    if (!machine ||
+        (driver == CGROUP_SYSTEMD ? systemd_plan(machine, path, id, arena, out, err)
+                                  : cgroup_plan_on(machine, path, id, arena, out, err)) < 0)
         return -1;
     /* The record is stored before anything is made, and a runtime that is killed half-way has to be
      * cleaned up by it: what does not exist now will have been made by us. cgroup_prepare()

@@ -240,8 +240,8 @@ int init_read_config(void *init, struct err *err)
         if (oci_decode(&oci_process_table, in->config.process, text, len, in->arena, NULL, NULL,
                        &diag) < 0)
             return decode_failed(&diag, err);
-    } else if (oci_decode(&oci_config_table, &in->config, text, len, in->arena, NULL, NULL, &diag) <
-               0) {
+    } else if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL,
+                          &diag) < 0) {
         return decode_failed(&diag, err);
     }
     in->process = in->config.process;
