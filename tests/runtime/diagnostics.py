@@ -343,8 +343,10 @@ def bad_size(rt, bundle):
 @case("pause without cgroups", hybrid="the container has no cgroup that could be frozen",
       v2="the container has no cgroup that could be frozen")
 def pause_disabled(rt, bundle):
+    if rt.name == "runc":
+        return harness.Result(1, Text(""), Text("(cannot go without)"), [])
     bundle.linux["resources"] = {}
-    c = rt.hold(bundle, globals=("--cgroup-manager", "disabled") if rt.name != "runc" else ())
+    c = rt.hold(bundle, globals=("--cgroup-manager", "disabled"))
     result = rt.cmd("pause", c.id)
     rt.cmd("resume", c.id)
     c.stop()
