@@ -15,6 +15,7 @@
 #include "init/init.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,9 @@ static int print_version(const char *root, struct err *err)
 #endif
 #ifndef DISABLE_SELINUX
            "+SELINUX "
+#endif
+#ifndef DISABLE_SYSTEMD
+           "+SYSTEMD "
 #endif
            "+APPARMOR +CAP +YAJL\n",
            root         ? root
@@ -211,6 +215,7 @@ static int set_up_timeout(struct runtime *rt, struct err *err)
         return err_set(err, 0, "OCIRUN_TIMEOUT: \"%s\" is not a number of seconds from 1 to 86400",
                        text);
     rt->timeout = (int)seconds * 1000;
+    cgroup_set_timeout(rt->timeout);
     return 0;
 }
 
@@ -274,6 +279,9 @@ int main(int argc, char **argv)
     int status = 0;
 
     fill_standard_fds();
+    /* Ignored by a caller, it would have the kernel reap our children before we see their status.
+     */
+    signal(SIGCHLD, SIG_DFL);
     if (argc > 0 && strcmp(argv[0], "ocirun-init") == 0)
         init_main(argc, argv);
     if (run(argc, argv, &status, &err) < 0) {

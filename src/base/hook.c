@@ -13,7 +13,8 @@
  * the hook has exited what is in the pipes is read and they are closed, whoever else still holds
  * them.
  * - Whether execve worked is told by one more pipe, closed by it: errno comes through, or nothing.
- * - The hook has its own process group; a timeout kills all of it.
+ * - The hook has its own process group; a timeout kills all of it. Whoever has to find the group
+ * later, should we die, is told of it while the child still waits for a byte in a pipe (the gate).
  *
  * Nothing here is looked up by name but the hook itself: init uses it after the root has changed.
  */
@@ -33,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -59,6 +61,7 @@ struct hook_child {
     int in;               /* the state */
     int fds[HOOK_FDS];    /* our ends */
     int ends[HOOK_PIDFD]; /* the hook's ends of the first three */
+    int gate[2];          /* the hook goes on when it reads a byte; -1 if it need not wait */
     int exec_errno;
     bool timed_out;
     uint64_t begin, took; /* milliseconds */
@@ -96,9 +99,17 @@ static _Noreturn void hook_child(const struct hook_child *c)
 {
     int report = fcntl(c->ends[HOOK_EXEC], F_DUPFD_CLOEXEC, 3);
     int saved;
+    char go;
 
     setpgid(0, 0);
+    if (c->run->die_with_parent)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     proc_default_signals();
+    if (c->gate[0] >= 0) {
+        close(c->gate[1]);
+        if (read(c->gate[0], &go, 1) != 1)
+            _exit(125);
+    }
     /* The directory first: its fd may be one of 0 to 2. */
     if ((c->run->cwd < 0 || fchdir(c->run->cwd) == 0) && hook_stdio(c) == 0 &&
         fd_cloexec_from(3, -1) == 0)
@@ -133,6 +144,7 @@ static void hook_close_ends(struct hook_child *c)
     c->in = fd_close(c->in);
     for (size_t i = 0; i < ARRAY_SIZE(c->ends); i++)
         c->ends[i] = fd_close(c->ends[i]);
+    c->gate[0] = fd_close(c->gate[0]);
 }
 
 static void hook_close(struct hook_child *c)
@@ -140,6 +152,7 @@ static void hook_close(struct hook_child *c)
     hook_close_ends(c);
     for (size_t i = 0; i < HOOK_FDS; i++)
         c->fds[i] = fd_close(c->fds[i]);
+    c->gate[1] = fd_close(c->gate[1]);
     free(c->envp);
 }
 
@@ -174,6 +187,20 @@ static pid_t hook_clone(int *pidfd)
     return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
 }
 
+/* Let the child execute the hook, or, when its birth could not be told, not. */
+static int hook_open_gate(struct hook_child *c, struct err *err)
+{
+    int told = c->run->born(c->run->data, c->pid, err);
+
+    if (told == 0 && write(c->gate[1], "", 1) != 1)
+        told = err_errno(err, "start");
+    c->gate[1] = fd_close(c->gate[1]);
+    if (told < 0)
+        while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    return told;
+}
+
 static int hook_spawn(struct hook_child *c, struct err *err)
 {
     c->envp = hook_environment(c->hook, c->run);
@@ -183,6 +210,8 @@ static int hook_spawn(struct hook_child *c, struct err *err)
     if (c->in < 0 || hook_pipe(c, HOOK_STDOUT, c->run->out, err) < 0 ||
         hook_pipe(c, HOOK_STDERR, c->run->err_out, err) < 0 || hook_pipe(c, HOOK_EXEC, -1, err) < 0)
         return -1;
+    if (c->run->born && pipe2(c->gate, O_CLOEXEC) < 0)
+        return err_errno(err, "pipe");
     c->begin = hook_now();
     c->pid = hook_clone(&c->fds[HOOK_PIDFD]);
     if (c->pid == 0)
@@ -192,7 +221,7 @@ static int hook_spawn(struct hook_child *c, struct err *err)
     /* The child does so as well; whoever is first, the group exists before it can be killed. */
     setpgid(c->pid, c->pid);
     hook_close_ends(c);
-    return 0;
+    return c->run->born ? hook_open_gate(c, err) : 0;
 }
 
 static void tail_add(struct tail *t, const char *data, size_t len)
@@ -255,13 +284,14 @@ static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
 
     for (;;) {
         uint64_t now = hook_now();
-        struct pollfd pfds[HOOK_FDS];
+        struct pollfd pfds[HOOK_FDS + 1];
         int left = !end ? -1 : end <= now ? 0 : end - now > INT_MAX ? INT_MAX : (int)(end - now);
         int n;
 
         for (int i = 0; i < HOOK_FDS; i++)
             pfds[i] = (struct pollfd){.fd = c->fds[i], .events = POLLIN};
-        n = poll(pfds, HOOK_FDS, left);
+        pfds[HOOK_FDS] = (struct pollfd){c->run->wake ? c->run->wake_fd : -1, POLLIN, 0};
+        n = poll(pfds, HOOK_FDS + 1, left);
         if (n < 0 && errno != EINTR)
             return err_errno(err, "wait");
         if (n > 0 && pfds[HOOK_PIDFD].revents)
@@ -269,6 +299,8 @@ static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
         for (int i = 0; n > 0 && i < HOOK_PIDFD; i++)
             if (pfds[i].revents)
                 hook_read(c, i);
+        if (n > 0 && pfds[HOOK_FDS].revents && c->run->wake(c->run->data, err) < 0)
+            return -1;
         /* Looked at on every turn: a hook that writes without pause has a deadline too. */
         if (!end || hook_now() < end)
             continue;
@@ -379,6 +411,7 @@ static int hook_run_one(const struct oci_hook *hook, size_t index, const struct 
         c->fds[i] = -1;
     for (size_t i = 0; i < ARRAY_SIZE(c->ends); i++)
         c->ends[i] = -1;
+    c->gate[0] = c->gate[1] = -1;
     ret = hook_run(c, err);
     hook_close(c);
     free(c);

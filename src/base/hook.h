@@ -6,6 +6,11 @@
 #include "base/err.h"
 #include "libocispec/types.h"
 
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef int hook_born(void *data, pid_t pid, struct err *err);
+
 /* How hooks of one list are run. */
 struct hook_run {
     const char *kind;  /* "createRuntime": for messages */
@@ -15,6 +20,15 @@ struct hook_run {
     int cwd;                        /* directory fd to start in, or -1 to keep the current one */
     int out, err_out;    /* fds for stdout and stderr (annotation run.oci.hooks.*), or -1 */
     int timeout_default; /* seconds that a hook without timeout may take; 0: no limit */
+
+    /* NULL, or: called with the pid of each hook (and of its process group) before it is executed;
+     * it is not when this fails. */
+    hook_born *born;
+    /* NULL, or: called whenever @wake_fd is readable while a hook runs; a failure is the hook's. */
+    int (*wake)(void *data, struct err *err);
+    int wake_fd;
+    void *data;           /* for both */
+    bool die_with_parent; /* the hook is killed when the process that runs it dies */
 };
 
 /**

@@ -57,6 +57,10 @@ int proc_wait_pidfd(int pidfd, int timeout, struct err *err);
  */
 int proc_send_signal(int pidfd, pid_t pid, uint64_t start, int sig, struct err *err);
 
+/** proc_kill_group - SIGKILL for the process group that the process of @pidfd leads
+ * @pid: the same process by number, for kernels before 6.9; @pidfd may be -1 */
+void proc_kill_group(int pidfd, pid_t pid);
+
 /** proc_describe - "pid 12 (sh), state D, wchan …" for messages about who is stuck */
 void proc_describe(pid_t pid, char *buf, size_t size);
 
@@ -75,6 +79,14 @@ int proc_write(int procfs, const char *path, const char *value, struct err *err)
 /** proc_in_user_namespace - whether this process is in a user namespace other than the initial one
  * (/proc/self/uid_map is not the full identity map) */
 bool proc_in_user_namespace(void);
+
+/**
+ * proc_map_id - what an id of our user namespace is in the one above it
+ * @file:    "uid_map" or "gid_map"
+ * @outside: set if it is mapped, untouched otherwise; may be NULL
+ * Returns whether @id is mapped. Source: user_namespaces(7).
+ */
+bool proc_map_id(const char *file, uint32_t id, uint32_t *outside);
 
 /** proc_default_signals - signals as a fresh process has them, for a program that is about to be
  * executed: execve(2) resets handlers but keeps what is ignored and blocked; here all is reset.

@@ -17,6 +17,9 @@
  *     host -> init  SECCOMP        compiled filter (memfd)
  *     init -> host  LIMITS, WARNING, ERROR, READY
  *     host -> init  COMMITTED      (create) from here on end of file means nothing
+ *
+ *   kill, delete from inside (host/inside.h; they connect as start does)
+ *     any -> init   SIGNAL + N     as if N had been sent; 0: the container is deleted
  */
 #ifndef BASE_PROTOCOL_H
 #define BASE_PROTOCOL_H
@@ -47,8 +50,9 @@ enum protocol_type {
     PROTOCOL_READY,
     PROTOCOL_COMMITTED,
     PROTOCOL_GO,
-    PROTOCOL_WARNING, /* text */
-    PROTOCOL_ERROR,   /* struct err, without the unused tail of its strings */
+    PROTOCOL_WARNING,        /* text */
+    PROTOCOL_ERROR,          /* struct err, without the unused tail of its strings */
+    PROTOCOL_SIGNAL = 0x100, /* and the 127 after it: the number is part of the type */
 };
 
 /* Which fds come with SETUP, in this order; absent ones are left out of .fds. */
@@ -90,6 +94,7 @@ enum protocol_setup_flags {
     SETUP_APPARMOR = 1 << 12,       /* the machine has AppArmor switched on */
     SETUP_SELINUX = 1 << 13,        /* the machine has SELinux switched on */
     SETUP_RUN = 1 << 14, /* start follows on the same socket instead of over the listening one */
+    SETUP_LOOPBACK = 1 << 15, /* the network namespace is new */
 };
 
 /* What init has to do before everything else: the child part of the namespace plan (host/plan.h).

@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +31,7 @@ struct writer {
     const char *file;
     int fd;
     struct cgroup_undo *undo; /* NULL: nothing will be taken back */
+    unsigned in_unit;         /* systemd: phases that the unit has been told already, as bits */
     bool held;                /* frozen while a device list is written */
 };
 
@@ -69,8 +70,22 @@ static int write_row(struct writer *w, struct cgroup_place *place, int dir,
     return write_value(w, row->value);
 }
 
-static int no_place(const struct cgroup_write *row, struct err *err)
+/* The place that the row needs and that this caller could not make, or NULL. */
+static const struct cgroup_place *refused_place(const struct cgroup_record *record,
+                                                const struct cgroup_write *row)
 {
+    for (size_t i = record->places_n; i < record->places_n + record->refused_n; i++) {
+        const struct cgroup_place *p = &record->places[i];
+
+        if (row->v2 ? p->v2 : !p->v2 && cgroup_has_controller(p->controllers, row->controller))
+            return p;
+    }
+    return NULL;
+}
+
+static int no_place(const struct writer *w, const struct cgroup_write *row, struct err *err)
+{
+    const struct cgroup_place *refused = refused_place(w->record, row);
     static const struct cgroup_machine none;
     const struct cgroup_machine *machine;
     struct err ignored = ERR_INIT;
@@ -79,14 +94,17 @@ static int no_place(const struct cgroup_write *row, struct err *err)
         log_debug("linux.resources.%s: no %s cgroup, left out", row->member, row->controller);
         return row->flags & CGROUP_OR_NEXT ? 2 : 0;
     }
+    if (refused)
+        return cgroup_refused(refused, row->member, row->controller, err);
     machine = cgroup_machine_get(&ignored);
     for (size_t i = 0; machine && i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
 
         if (row->v2 ? !h->v2 : h->v2 || !cgroup_has_controller(h->controllers, row->controller))
             continue;
-        err_set(err, EACCES, "linux.resources.%s: no %s cgroup could be made", row->member,
-                row->v2 ? "v2" : row->controller);
+        err_set(err, 0, "linux.resources.%s: the container has no cgroup below %s", row->member,
+                h->mount);
+        err_hint(err, "it was created by a user who may not make one there");
         return err_object(err, "linux.resources.%s", row->member);
     }
     return cgroup_no_hierarchy(machine ? machine : &none, row, err);
@@ -161,7 +179,7 @@ static int apply_row(struct writer *w, const struct cgroup_write *row, bool last
     int dir, errnum, r;
 
     if (!place)
-        return no_place(row, err);
+        return no_place(w, row, err);
     dir = cgroup_place_dir(place, err);
     if (dir < 0)
         return err_context(err, "linux.resources.%s", row->member);
@@ -304,6 +322,22 @@ static int apply_in_order(struct writer *w, const struct cgroup_writes *writes, 
     return apply_rows(w, &devices, phases, err);
 }
 
+/* The files first: where a value is wrong, the kernel says so, and systemd would only log it. */
+static int apply_writes(struct writer *w, struct cgroup_writes *writes, unsigned phases,
+                        struct oci_arena *arena, struct err *err)
+{
+    struct systemd_properties properties = {.list = NULL};
+
+    if (w->record->driver != CGROUP_SYSTEMD)
+        return apply_in_order(w, writes, phases, err);
+    /* A unit is started with the early part. */
+    if (systemd_add_resources(w->record, writes, phases & ~w->in_unit, arena, &properties, err) <
+            0 ||
+        apply_in_order(w, writes, phases, err) < 0)
+        return -1;
+    return systemd_set(w->record, &properties, err);
+}
+
 static int apply(struct writer *w, unsigned phases, struct err *err)
 {
     const struct cgroup_machine *machine = cgroup_machine_get(err);
@@ -318,7 +352,7 @@ static int apply(struct writer *w, unsigned phases, struct err *err)
         return err_set(err, ENOMEM, "linux.resources");
     failed = cgroup_convert(w->resources, cgroup_on_v2(machine), arena, &writes, err);
     if (!failed)
-        failed = apply_in_order(w, &writes, phases, err);
+        failed = apply_writes(w, &writes, phases, arena, err);
     w->fd = fd_close(w->fd);
     oci_arena_free(arena);
     return failed;
@@ -327,7 +361,8 @@ static int apply(struct writer *w, unsigned phases, struct err *err)
 int cgroup_apply(const struct cgroup_record *record, const struct oci_resources *resources,
                  enum cgroup_phase phase, struct err *err)
 {
-    struct writer w = {.record = record, .resources = resources, .fd = -1};
+    struct writer w = {
+        .record = record, .resources = resources, .fd = -1, .in_unit = 1u << CGROUP_EARLY};
 
     if (!resources || record->driver == CGROUP_DISABLED)
         return 0;

@@ -5,8 +5,9 @@
  * delete takes apart what create made, in reverse, by what the record says, and runs the poststop
  * hooks when everything is gone. It starts over where an earlier one was killed: each step is
  * content when there is nothing left to do. With --force it also ends what still runs: a create
- * that has not committed (its creator is in the record, and init ends with it), init, and whatever
- * is in the cgroup; a record that is missing or damaged is replaced by what the id alone tells.
+ * that has not committed (its creator is in the record, and init ends with it), the hook that it
+ * was running, init, and whatever is in the cgroup; a record that is missing or damaged is replaced
+ * by what the id alone tells.
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -15,10 +16,12 @@
 #include "base/util.h"
 #include "base/wording.h"
 #include "host/hooks.h"
+#include "host/inside.h"
 #include "host/namespaces.h"
 #include "host/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@ struct deletion {
     const char *id;
     bool force;
     bool damaged; /* no usable record */
+    bool foreign; /* the pids of the record are not of our pid namespace */
     struct found found;
 };
 
@@ -37,7 +41,8 @@ static int end_process(const struct deletion *d, const struct record_process *p,
     _cleanup_close_ int pidfd = -1;
     char who[256];
 
-    if (p->pid <= 0 || p->pid == getpid() || !proc_alive((pid_t)p->pid, p->start_time))
+    if (d->foreign || p->pid <= 0 || p->pid == getpid() ||
+        !proc_alive((pid_t)p->pid, p->start_time))
         return 0;
     pidfd = proc_pidfd((pid_t)p->pid, p->start_time);
     if (pidfd < 0 && errno == ESRCH)
@@ -67,6 +72,21 @@ static int check_status(void *subject, struct err *err)
                    oci_name_of(&oci_status_names, (int)status));
 }
 
+/* The hook that the creator was running does not end with it. All of its process group is killed,
+ * unless it is the one that called us. */
+static int end_hook(const struct deletion *d, struct err *err)
+{
+    const struct record_process *p = &d->found.record.hook;
+    _cleanup_close_ int pidfd = -1;
+
+    if (d->foreign || p->pid <= 0 || p->pid == getpgrp() ||
+        !proc_alive((pid_t)p->pid, p->start_time))
+        return 0;
+    pidfd = proc_pidfd((pid_t)p->pid, p->start_time);
+    proc_kill_group(pidfd, (pid_t)p->pid);
+    return end_process(d, p, "a hook of the runtime that created it", err);
+}
+
 static int end_creator(void *subject, struct err *err)
 {
     struct deletion *d = subject;
@@ -76,9 +96,10 @@ static int end_creator(void *subject, struct err *err)
     if (end_process(d, &d->found.record.creator, "the runtime that creates it", err) < 0)
         return -1;
     /* What it wrote before it ended: init, or that it was done. It may have cleaned up as well. */
-    if (d->damaged || store_read(d->found.dir, d->found.arena, &d->found.record, err) == 0)
-        return 0;
-    return err->errnum == ENOENT ? 0 : -1;
+    if (!d->damaged && store_read(d->found.dir, d->found.arena, &d->found.record, err) < 0 &&
+        err->errnum != ENOENT)
+        return -1;
+    return end_hook(d, err);
 }
 
 /* Everything in the pid namespace ends with init, before init itself does. */
@@ -121,7 +142,7 @@ static int poststop(void *subject, struct err *err)
 
     (void)err;
     if (hooks && hooks_run(&d->found.record, "poststop", hooks->poststop, hooks->poststop_n,
-                           OCI_STATUS_STOPPED, 0, &why) < 0)
+                           OCI_STATUS_STOPPED, 0, NULL, NULL, &why) < 0)
         log_warning("%s", why.text);
     return 0;
 }
@@ -161,11 +182,37 @@ static int reconstruct(struct deletion *d, struct err *err)
     return 0;
 }
 
+/* Called inside the container: what cannot be done from here is done by those who wait for init.
+ * Returns 1 when that is all. */
+static int ask_first(struct deletion *d, struct err *err)
+{
+    struct err ignored;
+    bool inside;
+    int asked;
+
+    if (!d->force || faccessat(d->found.dir, STORE_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ||
+        store_read(d->found.dir, d->found.arena, &d->found.record, &ignored) < 0)
+        return 0;
+    d->foreign = inside_foreign(&d->found.record);
+    inside = !d->foreign && inside_cgroup(&d->found.record);
+    if (!d->foreign && !inside)
+        return 0;
+    asked = inside_ask(d->rt, &d->found, 0, err);
+    /* In a pid namespace of our own, and still here: it was no hook of the container that asked. */
+    return asked == 1 && d->foreign ? 0 : asked;
+}
+
 /* The record is read under the lock: it may have been committed while we waited. */
 static int find(struct deletion *d, struct err *err)
 {
-    if (store_enter(d->rt, d->id, &d->found, err) < 0 ||
-        store_lock(d->found.dir, d->rt->timeout, err) < 0)
+    int asked;
+
+    if (store_enter(d->rt, d->id, &d->found, err) < 0)
+        return -1;
+    asked = ask_first(d, err);
+    if (asked != 0)
+        return asked;
+    if (store_lock(d->found.dir, d->rt->timeout, err) < 0)
         return -1;
     if (store_read(d->found.dir, d->found.arena, &d->found.record, err) == 0)
         return 0;
@@ -190,5 +237,5 @@ int container_delete(const struct runtime *rt, const char *id, bool force, struc
         *err = (struct err)ERR_INIT;
         return 0;
     }
-    return result;
+    return result < 0 ? -1 : 0;
 }

@@ -2,7 +2,6 @@
 #include "host/hooks.h"
 
 #include "base/fd.h"
-#include "base/hook.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -57,7 +56,7 @@ int hooks_output(const struct record *record, int *out, int *err_out, struct err
 }
 
 int hooks_run(const struct record *record, const char *kind, const struct oci_hook *hooks, size_t n,
-              enum oci_status status, pid_t pid, struct err *err)
+              enum oci_status status, pid_t pid, hook_born *born, void *data, struct err *err)
 {
     struct oci_state state = {
         .oci_version = "1.3.0",
@@ -72,7 +71,7 @@ int hooks_run(const struct record *record, const char *kind, const struct oci_ho
     bool keep_going = !strcmp(kind, "poststop");
     _cleanup_close_ int cwd = -1, out = -1, err_out = -1;
     _cleanup_free_ char *text = NULL;
-    struct hook_run run = {.kind = kind};
+    struct hook_run run = {.kind = kind, .born = born, .data = data};
 
     if (n == 0)
         return 0;

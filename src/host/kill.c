@@ -5,6 +5,7 @@
  * --all it goes to everything in the cgroup, also when init has ended already: engines do that for
  * containers that share their pid namespace.
  */
+#include "host/inside.h"
 #include "host/store.h"
 
 #include "base/fd.h"
@@ -30,11 +31,19 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all, 
 {
     _cleanup_found_ struct found f = FOUND_INIT;
     const struct record *r = &f.record;
-    bool alive, own_pids;
+    bool alive, own_pids, foreign;
+    int asked;
 
     if (store_find(rt, id, &f, err) < 0)
         return -1;
-    alive = r->init.pid > 0 && proc_alive((pid_t)r->init.pid, r->init.start_time);
+    /* From inside: without the program there are only init and the hook that called us. */
+    foreign = inside_foreign(r);
+    if (foreign) {
+        asked = inside_ask(rt, &f, sig, err);
+        if (asked != 0)
+            return asked < 0 ? -1 : 0;
+    }
+    alive = !foreign && r->init.pid > 0 && proc_alive((pid_t)r->init.pid, r->init.start_time);
     if (all) {
         if (r->cgroup.driver == CGROUP_DISABLED || r->cgroup.places_n == 0)
             return alive ? signal_init(r, sig, err) : err_set(err, 0, WORDING_NOT_RUNNING);

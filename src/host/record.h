@@ -32,6 +32,8 @@ struct record {
     bool committed;      /* false: create has not ended (or was killed) */
     struct record_process creator;
     struct record_process init;
+    struct record_process hook; /* the prestart or createRuntime hook that runs, and its group */
+    uint64_t pid_namespace;     /* where these pids count: inode of /proc/PID/ns/pid; 0: unknown */
     struct cgroup_record cgroup;
     struct oci_set namespaces;   /* own or joined: bits of enum oci_namespace_type */
     bool chroot;                 /* no mount namespace of its own: delete unmounts the rootfs */
@@ -52,5 +54,8 @@ extern const struct oci_table record_table;
 
 /** record_now - the current time as RFC 3339 in UTC with nanoseconds, in @arena */
 const char *record_now(struct oci_arena *arena);
+
+/** record_time - a point in time in the same form; @seconds since the epoch, not before it */
+const char *record_time(struct oci_arena *arena, int64_t seconds, long nanoseconds);
 
 #endif

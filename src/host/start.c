@@ -90,7 +90,7 @@ static int poststart(const struct runtime *rt, struct found *f, struct err *err)
     const struct oci_hooks *hooks = f->record.hooks;
 
     if (!hooks || hooks_run(&f->record, "poststart", hooks->poststart, hooks->poststart_n,
-                            OCI_STATUS_RUNNING, (pid_t)f->record.init.pid, err) == 0)
+                            OCI_STATUS_RUNNING, (pid_t)f->record.init.pid, NULL, NULL, err) == 0)
         return 0;
     destroy(rt, f);
     return -1;

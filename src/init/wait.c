@@ -21,6 +21,7 @@
 #include "init/enter.h"
 
 #include <errno.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -45,6 +46,38 @@ int init_report_mounted(void *init, struct err *err)
     return protocol_expect(in->sock, PROTOCOL_PROCEED, &m, err);
 }
 
+/* What the host side is told in the place of a hook's failure; it undoes the rest. */
+static int deleted(struct err *err)
+{
+    return err_set(err, ECANCELED, "the container was deleted by it");
+}
+
+/* A hook that runs in here cannot reach the runtime's processes, nor kill us: it asks (see
+ * host/inside.h). The connection stays open, so that it ends when we do. */
+static int take_request(void *init, struct err *err)
+{
+    struct init *in = init;
+    enum protocol_type type;
+    int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
+    int sig;
+
+    if (sock < 0)
+        return 0;
+    /* A start that comes too early or too late: it sees the connection end. */
+    if (protocol_receive_bare(sock, &type) != 1 || type < PROTOCOL_SIGNAL) {
+        fd_close(sock);
+        return 0;
+    }
+    sig = (int)(type - PROTOCOL_SIGNAL);
+    if (sig == 0)
+        return deleted(err);
+    if (sig == SIGKILL)
+        _exit(128 + SIGKILL);
+    kill(getpid(), sig);
+    fd_close(sock);
+    return 0;
+}
+
 /* The state as a hook inside the container sees it: our pid is the one of our own namespace. */
 static int run_hooks(struct init *in, const char *kind, const struct oci_hook *hooks, size_t n,
                      int cwd, const char *const *default_env, struct err *err)
@@ -65,6 +98,10 @@ static int run_hooks(struct init *in, const char *kind, const struct oci_hook *h
         .cwd = cwd,
         .out = in->fd[SETUP_FD_HOOKS_OUT],
         .err_out = in->fd[SETUP_FD_HOOKS_ERR],
+        .wake = take_request,
+        .wake_fd = in->listen,
+        .data = in,
+        .die_with_parent = true,
     };
     char *text;
     int result;
@@ -134,7 +171,13 @@ static int take_connection(struct init *in, struct err *err)
             return 0;
         return err_errno(err, "wait for start");
     }
-    if (protocol_receive_bare(sock, &type) != 1 || type != PROTOCOL_GO) {
+    if (protocol_receive_bare(sock, &type) != 1)
+        type = PROTOCOL_READY;
+    /* From another pid namespace; the connection ends when we have. */
+    if (type == PROTOCOL_SIGNAL ||
+        (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL))))
+        _exit(type == PROTOCOL_SIGNAL ? 128 + SIGKILL : 128 + (int)(type - PROTOCOL_SIGNAL));
+    if (type != PROTOCOL_GO) {
         fd_close(sock);
         return 0;
     }
@@ -157,15 +200,60 @@ static bool take_go(struct init *in)
     return false;
 }
 
-/* The set-up went deeper into the stack than the wait does; what it touched there is charged to the
- * container for as long as it waits, for nothing. Below the margin is only what has returned. */
-__attribute__((noinline)) static void release_stack(void)
+/* ---- while it waits ----
+ *
+ * What init touched on its way here would be charged to the container for as long as it waits, for
+ * nothing: the stack below the margin, where only returned functions were, and the pages of the
+ * executable that are only read, which are found again in the page cache.
+ */
+
+struct segments {
+    struct {
+        uintptr_t begin, end;
+    } list[8];
+    size_t n;
+};
+
+static int find_segments(struct dl_phdr_info *info, size_t size, void *data)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    struct segments *found = data;
+
+    (void)size;
+    for (size_t i = 0; i < info->dlpi_phnum && found->n < ARRAY_SIZE(found->list); i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t begin = info->dlpi_addr + p->p_vaddr;
+
+        if (p->p_type != PT_LOAD || (p->p_flags & PF_W))
+            continue;
+        found->list[found->n].begin = begin & ~(page - 1);
+        found->list[found->n++].end = begin + p->p_memsz;
+    }
+    return 1; /* the executable comes first; libraries are shared with others */
+}
+
+/* The kernel answers a fault with up to 16 pages around it that are in the page cache, but not
+ * beyond the mapping. Another advice makes the pages of this function a mapping of their own. */
+static void isolate(uintptr_t function, uintptr_t page)
+{
+    madvise((void *)(function & ~(page - 1)), 2 * page, MADV_RANDOM);
+}
+
+/* @waiting: the function that goes to sleep next */
+__attribute__((noinline)) static void release_pages(uintptr_t waiting)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+    struct segments s = {.n = 0};
 
     /* Reaches beyond the end of the stack, which is only said (ENOMEM), not harmful. */
     madvise((void *)(here - RELEASE_STACK), RELEASE_STACK - 2 * page, MADV_DONTNEED);
+    dl_iterate_phdr(find_segments, &s);
+    isolate(waiting, page);
+    isolate((uintptr_t)poll, page);
+    isolate((uintptr_t)madvise, page);
+    for (size_t i = 0; i < s.n; i++)
+        madvise((void *)s.list[i].begin, s.list[i].end - s.list[i].begin, MADV_DONTNEED);
 }
 
 static int wait_for_start(struct init *in, struct err *err)
@@ -181,11 +269,10 @@ static int wait_for_start(struct init *in, struct err *err)
         signals = signalfd(-1, &all, SFD_CLOEXEC);
     if (!go && signals < 0)
         return err_errno(err, "signalfd");
-    if (go == 0)
-        release_stack();
     while (go == 0) {
         struct pollfd p[2] = {{in->listen, POLLIN, 0}, {signals, POLLIN, 0}};
 
+        release_pages((uintptr_t)wait_for_start);
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             go = err_errno(err, "wait for start");
         else if (p[1].revents)

@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -238,6 +239,25 @@ int main(int argc, char **argv)
         if (syscall(SYS_keyctl, 6, -3, text, sizeof text - 1, 0) < 0)
             return report(-1);
         puts(text);
+        return 0;
+    }
+    if (!strcmp(what, "keylabel")) {
+        char text[256] = "";
+
+        if (syscall(SYS_keyctl, 17, -3, text, sizeof text - 1, 0) < 0)
+            return report(-1);
+        puts(text);
+        return 0;
+    }
+    if (!strcmp(what, "label") && argc > 2) {
+        for (int i = 2; i < argc; i++) {
+            char text[256] = "";
+
+            if (getxattr(argv[i], "security.selinux", text, sizeof text - 1) < 0)
+                report(-1);
+            else
+                puts(text);
+        }
         return 0;
     }
     if (!strcmp(what, "eat") && argc == 3) {

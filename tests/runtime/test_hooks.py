@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from harness import read, until, write
+from harness import pid_wait, read, until, write
 
 KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 CREATE = KINDS[:3]
@@ -263,39 +263,175 @@ def test_hook_calls_state(rt, bundle, kind):
     bundle.hook(kind, "%s > %s 2>&1; echo $? > %s; exit 0" % (command, log_of(rt), rt.path("rc"))).hold()
     rt.hold(bundle, ident=ident).stop()
     assert read(rt.path("rc")).strip() in "01"
-    if rt.is_ocirun:
-        if kind == "poststop":
-            return
-        expected = "running" if kind == "poststart" else "created"
-        assert json.loads(read(log_of(rt)))["status"] == expected
 
 
-@pytest.mark.ocirun_only
-@pytest.mark.parametrize("kind", ["prestart", "createRuntime"])
-def test_hook_calls_kill(rt, bundle, kind):
+# ---- hooks of every kind call the runtime for their own container
+
+def with_runtime(rt, bundle):
+    """Make the runtime, what it is linked with, and the state directory reachable inside."""
+    with_log(rt, bundle)
+    write(rt.path("rc"), "", 0o666)
+    os.makedirs(rt.root, exist_ok=True)
+    places = {rt.path("rc"), rt.root, "/lib", "/lib64", "/usr/lib"}
+    places |= {os.path.dirname(word) for word in rt.command if word.startswith("/")}
+    for place in sorted(filter(os.path.exists, places)):
+        bundle.add_mount(place, place, "bind", ["rbind"])
+    return bundle
+
+
+def calling(rt, bundle, kind, ident, *argv):
+    """The hook writes what the command said, and its status if it lives to see it."""
+    script = "%s > %s 2>&1; echo $? > %s; exit 0" % (shlex.join(rt.argv(*argv, ident)), log_of(rt), rt.path("rc"))
+    with_runtime(rt, bundle).hook(kind, script)
+
+
+def bring_up(rt, bundle, command, ident):
+    """Results of the commands up to the first that fails."""
+    bundle.save()
+    if command == "run":
+        return [rt.cmd("run", "--bundle", bundle.dir, ident)]
+    results = [rt.cmd("create", "--bundle", bundle.dir, "--pid-file", rt.path("pid"), ident)]
+    if results[0].rc == 0:
+        results.append(rt.cmd("start", ident))
+    return results
+
+
+def shared_pids(bundle, pids):
+    if pids == "shared":
+        bundle.drop_namespace("pid")
+
+
+CALLS = [pytest.mark.ocirun_only, pytest.mark.parametrize("pids", ["own", "shared"]),
+         pytest.mark.parametrize("command", ["create", "run"]), pytest.mark.parametrize("kind", KINDS)]
+
+
+def each_call(function):
+    for mark in CALLS:
+        function = mark(function)
+    return function
+
+
+@each_call
+def test_hook_asks_for_its_state(rt, bundle, kind, command, pids):
     ident = rt.new_id()
-    bundle.hook(kind, "%s; exit 0" % shlex.join(rt.argv("kill", ident, "KILL"))).args("/bin/true").save()
-    rt.cmd("create", "--bundle", bundle.dir, ident).fails()
+    shared_pids(bundle, pids)
+    calling(rt, bundle.sh("exit 7"), kind, ident, "state")
+    results = bring_up(rt, bundle, command, ident)
+    if command == "run":
+        assert results[0].rc == 7, results
+    else:
+        results[-1].ok()
+        pid_wait(int(read(rt.path("pid"))))
+        rt.cmd("delete", ident).ok()
+    if kind == "poststop":
+        assert read(rt.path("rc")) == "1\n" and "does not exist" in read(log_of(rt))
+        return
+    assert read(rt.path("rc")) == "0\n", read(log_of(rt))
+    state = json.loads(read(log_of(rt)))
+    assert state["id"] == ident
+    if kind == "poststart":
+        assert state["status"] in ("running", "stopped")
+    else:
+        assert state["status"] == "created"
+
+
+@each_call
+def test_hook_kills_its_container(rt, bundle, kind, command, pids):
+    """Before the program runs create, run and start fail; nothing hangs and nothing is left."""
+    ident = rt.new_id()
+    shared_pids(bundle, pids)
+    calling(rt, bundle.args("/bin/true") if kind == "poststop" else bundle.hold(), kind, ident, "kill")
+    hook = bundle.config["hooks"][kind][0]
+    hook["args"][2] = hook["args"][2].replace(ident + " >", ident + " KILL >")
+    results = bring_up(rt, bundle, command, ident)
+    if kind in CREATE:
+        results[-1].fails()
+        assert len(results) == 1
+    elif kind == "startContainer":
+        results[-1].fails()
+        if command == "create":
+            pid_wait(int(read(rt.path("pid"))))
+            assert rt.state(ident)["status"] == "stopped"
+            rt.cmd("delete", ident).ok()
+    elif kind == "poststart":
+        assert read(rt.path("rc")) == "0\n", read(log_of(rt))
+        if command == "run":
+            assert results[0].rc == 137
+        else:
+            assert pid_wait(int(read(rt.path("pid")))) == 137
+            rt.cmd("delete", ident).ok()
+    else:
+        results[-1].ok()
+        if command == "create":
+            pid_wait(int(read(rt.path("pid"))))
+            rt.cmd("delete", ident).ok()
+        assert "does not exist" in read(log_of(rt))
     assert rt.states() == []
 
 
-@pytest.mark.ocirun_only
-def test_poststart_hook_calls_kill(rt, bundle):
+@each_call
+def test_hook_deletes_its_container(rt, bundle, kind, command, pids):
     ident = rt.new_id()
-    bundle.hook("poststart", shlex.join(rt.argv("kill", ident, "KILL"))).hold()
-    c = rt.create(bundle, ident=ident)
-    c.start()
-    assert c.wait() == 137
-
-
-@pytest.mark.ocirun_only
-@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "poststart", "poststop"])
-def test_hook_calls_delete_force(rt, bundle, kind):
-    ident = rt.new_id()
-    bundle.hook(kind, "%s; exit 0" % shlex.join(rt.argv("delete", "--force", ident))).hold().save()
-    rt.cmd("run", "-d", "--bundle", bundle.dir, ident)
-    rt.cmd("delete", "--force", ident)
+    shared_pids(bundle, pids)
+    calling(rt, bundle.args("/bin/true") if kind == "poststop" else bundle.hold(), kind, ident, "delete", "--force")
+    bundle.hook("poststop", "echo poststop >> " + rt.path("poststop"))
+    results = bring_up(rt, bundle, command, ident)
+    if kind in CREATE + ["startContainer"]:
+        # the creator is killed, or told that its container is gone
+        assert results[-1].rc != 0, results
+    elif kind == "poststart" and command == "run":
+        assert results[0].rc == 137
+    if kind == "poststop" and command == "create":
+        pid_wait(int(read(rt.path("pid"))))
+        rt.cmd("delete", ident).ok()
+    if kind in RUNTIME:
+        until(lambda: read(rt.path("rc")) == "0\n", "the end of the hook: " + read(log_of(rt)))
     rt.cmd("state", ident).fails()
+    assert rt.states() == []
+    assert read(rt.path("poststop")) == "poststop\n"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("pids,status", [("own", 7), ("shared", 143)])
+def test_hook_inside_signals_the_program(rt, bundle, pids, status):
+    """What a startContainer hook sends is pending when the program begins, which process 1 ignores."""
+    ident = rt.new_id()
+    shared_pids(bundle, pids)
+    calling(rt, bundle.sh("exit 7"), "startContainer", ident, "kill")
+    assert bring_up(rt, bundle, "run", ident)[0].rc == status, read(log_of(rt))
+    assert read(rt.path("rc")) == "0\n", read(log_of(rt))
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("kind", ["createContainer", "startContainer"])
+def test_hook_without_the_state_directory(rt, bundle, kind):
+    """Where the state directory cannot be reached, the container is one that does not exist."""
+    ident = rt.new_id()
+    calling(rt, bundle.sh("exit 7"), kind, ident, "delete", "--force")
+    hook = bundle.config["hooks"][kind][0]
+    hook["args"][2] = hook["args"][2].replace(rt.root, "/no/such/root").replace("delete --force", "kill")
+    assert bring_up(rt, bundle, "run", ident)[0].rc == 7
+    assert read(rt.path("rc")) == "1\n"
+    assert "does not exist" in read(log_of(rt))
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("how", ["delete", "kill the creator, then delete"])
+@pytest.mark.parametrize("pids", ["own", "shared"])
+@pytest.mark.parametrize("kind", CREATE)
+def test_hook_ends_with_its_container(rt, bundle, kind, pids, how):
+    """delete --force ends the hooks of a create that it kills, with the processes that they started."""
+    ident = rt.new_id()
+    shared_pids(bundle, pids)
+    with_log(rt, bundle).hook(kind, "sleep 1000 & echo up > %s; sleep 1001; exit 0" % log_of(rt))
+    bundle.args("/bin/true").save()
+    creator = rt.popen("create", "--bundle", bundle.dir, ident)
+    until(lambda: read(log_of(rt)), "the hook")
+    if how != "delete":
+        creator.kill()
+        creator.wait()
+    rt.cmd("delete", "--force", ident).ok()
+    assert creator.wait(10) != 0
     assert rt.states() == []
 
 

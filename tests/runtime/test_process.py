@@ -4,11 +4,12 @@
 import os
 import re
 import resource
+import signal
 import struct
 
 import pytest
 
-from harness import cap_mask, read, write
+from harness import cap_mask, read, until, write
 
 
 @pytest.mark.quick
@@ -273,6 +274,9 @@ def test_r097_capabilities_absent(rt, bundle):
 @pytest.mark.ocirun_only
 @pytest.mark.parametrize("name", ["CAP_TEST", "CAP_SYS_RESOURCE", "cap_kill_not", "CAP_63"])
 def test_r095_r096_ungrantable_is_a_warning(rt, bundle, name):
+    if name == "CAP_SYS_RESOURCE":
+        # a capability of this kernel that the caller has not got
+        rt.command = ["setpriv", "--bounding-set", "-sys_resource"] + rt.command
     bundle.caps("CAP_KILL", name, sets=tuple(SETS))
     result = rt.run(bundle.sh("cat /proc/self/status")).ok()
     assert result.err == "" and caps_of(result.out)["bounding"] == cap_mask("CAP_KILL")
@@ -396,8 +400,50 @@ def test_r198_memory_policy_local(rt, bundle):
     assert rt.sh(bundle.args("/bin/helper", "mempolicy")).split()[0] == "4"
 
 
+def spoiled_signals(how):
+    """What nohup, a background job of a shell, or a careless caller hand down."""
+    if how != "blocked":
+        for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGTERM,
+                    signal.SIGALRM, signal.SIGUSR1, signal.SIGTSTP):
+            signal.signal(sig, signal.SIG_IGN)
+    if how != "ignored":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+CLEAN = "grep -E 'Sig(Blk|Ign)' /proc/self/status; exit 3"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("how", ["ignored", "blocked", "both"])
+def test_signals_of_the_caller(rt, bundle, how):
+    """The program and the hooks begin with default signals, whatever the caller has; run, create, start,
+    exec and delete work, and signals are forwarded."""
+    before = lambda: spoiled_signals(how)   # noqa: E731
+    log = rt.path("log")
+    zeros = ["0" * 16] * 2
+    for kind in ("createRuntime", "poststop"):
+        bundle.hook(kind, "grep -E 'Sig(Blk|Ign)' /proc/self/status >> %s; exit 0" % log)
+    result = rt.run(bundle.sh(CLEAN), preexec_fn=before)
+    assert result.rc == 3 and not result.err, result
+    assert result.out.split()[1::2] == zeros
+    assert read(log).split()[1::2] == zeros * 2
+    c = rt.hold(bundle, preexec_fn=before)
+    result = c.exec("/bin/sh", "-c", CLEAN, preexec_fn=before)
+    assert result.rc == 3 and not result.err, result
+    assert result.out.split()[1::2] == zeros
+    c.stop()
+    bundle.sh("for s in INT QUIT HUP USR1; do trap \"echo got $s\" $s; done; trap 'exit 5' TERM; echo ready; "
+              "while :; do sleep 1000 & wait; done").save()
+    proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id(), preexec_fn=before)
+    until(lambda: "ready" in proc.result_out.text(), "the program")
+    for name in ("INT", "QUIT", "HUP", "USR1"):
+        proc.send_signal(getattr(signal, "SIG" + name))
+        until(lambda: "got " + name in proc.result_out.text(), name)  # noqa: B023
+    proc.send_signal(signal.SIGTERM)
+    assert rt.finish(proc).rc == 5
+
+
 def test_signal_state_is_clean(rt, bundle):
-    import signal
     bundle.args("/bin/helper", "sigs").save()
     proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id(), restore_signals=True)
     assert rt.finish(proc).ok().out.strip() == ""

@@ -4,6 +4,7 @@
  * are pipes or a pty of the test; it makes a pty, forks a "program" on it and runs relay_run().
  */
 #include "base/fd.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "host/notify.h"
 #include "host/relay.h"
@@ -553,6 +554,8 @@ int main(void)
         cmocka_unit_test(test_notify),
     };
 
+    /* A background job of a shell has some of them ignored, and our programs would inherit that. */
+    proc_default_signals();
     alarm(60); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
