@@ -272,7 +272,8 @@ bool bus_drop_unknown(struct bus *b, const sd_bus_error *error)
         return false;
     p = find_property(b, error->message);
     i = p ? (size_t)(p - b->request->properties) : 64;
-    if (!p || p->required || i >= 64 || is_dropped(b, i))
+    if (!p || p->required || i >= 64 || is_dropped(b, i) ||
+        (p->at_start && b->request->op == SYSTEMD_SET))
         return false;
     b->dropped |= UINT64_C(1) << i;
     return true;
@@ -333,6 +334,12 @@ int bus_refused(struct bus *b, const char *what, int r, const sd_bus_error *erro
                        b->request->bus, b->request->timeout / 1000);
     if (r == -ENOTCONN || r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT)
         return bus_unreachable(b, r, err);
+    if (p && p->at_start && b->request->op == SYSTEMD_SET) {
+        err_set(err, 0, "%s: systemd has %s of %s from its start, and does not change it",
+                p->member, p->name, unit);
+        err_object(err, "%s", p->member);
+        return err_hint(err, "it has to be in the configuration at create");
+    }
     if (p && p->required && bus_is_error(error, "org.freedesktop.DBus.Error.PropertyReadOnly")) {
         err_set(err, 0, "%s: systemd %u has no such property for %s, or it cannot be set",
                 p->member, b->version, unit);
