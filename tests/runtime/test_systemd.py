@@ -149,6 +149,7 @@ def test_cgroups_path(sd, bundle, path, unit, below):
     systemctl("stop", token + ".slice")
 
 
+@pytest.mark.quick
 def test_slice(sd, bundle):
     """A name that ends with .slice is a slice; the container's process lives in it."""
     unit = TOKEN + "s.slice"
@@ -237,6 +238,7 @@ def test_update_matrix(sd, rt, bundle, driver):
     c.stop()
 
 
+@pytest.mark.quick
 def test_limits_at_create(sd, bundle):
     bundle.linux["resources"] = {
         "memory": {"limit": 100000000, "reservation": 4096000, "swap": 200000000},
@@ -307,6 +309,7 @@ def test_update_takes_back(sd, bundle):
     c.stop()
 
 
+@pytest.mark.quick
 def test_devices_survive_a_reload(sd, bundle):
     """What the list allows, and nothing else, also after systemd has applied its settings again."""
     bundle.all_caps()
@@ -346,6 +349,7 @@ def test_oom(sd, bundle):
     gone(unit_of(c))
 
 
+@pytest.mark.quick
 def test_v1_other_hierarchies(sd, bundle):
     """Hierarchies that systemd leaves alone have the same path, and nothing is left in them."""
     if V2:
@@ -369,6 +373,7 @@ def test_v1_other_hierarchies(sd, bundle):
 
 # ---- the other operations ----
 
+@pytest.mark.quick
 def test_pause_kill_all_delete(sd, bundle):
     c = sd.hold(bundle)
     sd.cmd("pause", c.id).ok()
@@ -414,6 +419,7 @@ def test_run(sd, bundle):
     gone("ocirun-%s.scope" % sd.ids[-1])
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("break_it", ["program", "hook", "limit", "property"])
 def test_failed_create_leaves_no_unit(sd, bundle, break_it):
     if break_it == "program":
@@ -456,6 +462,7 @@ def test_record_lost(sd, bundle):
     assert not alive(pid)
 
 
+@pytest.mark.quick
 def test_unit_exists(sd, bundle):
     ident = sd.new_id()
     unit = "ocirun-%s.scope" % ident
@@ -487,6 +494,7 @@ def test_failed_unit_is_reset(sd, bundle):
 
 # ---- annotations ----
 
+@pytest.mark.quick
 def test_properties(sd, bundle):
     bundle.config["annotations"] = {
         "org.systemd.property.KillSignal": "15",
@@ -598,6 +606,7 @@ def hidden(rt, script):
                                 "mount -t tmpfs run /run && " + script + " exec \"$@\"", "x"] + argv(*a, **kw)
 
 
+@pytest.mark.quick
 def test_no_bus(sd, bundle):
     hidden(sd, "")
     sd.failing_create(bundle, match="systemd cgroup driver: no bus: neither /run/systemd/private nor .*; "
@@ -642,6 +651,7 @@ def user_bundle(bundle):
     return bundle
 
 
+@pytest.mark.quick
 def test_user_manager(user, bundle):
     if not V2:
         pytest.skip("v1 delegates nothing")
