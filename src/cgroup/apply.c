@@ -130,15 +130,20 @@ static int apply_program(struct writer *w, int dir, struct err *err)
 }
 
 /* memory.checkBeforeUpdate, which on v2 nobody else looks at. */
-static int check_usage(int dir, const struct cgroup_write *row, struct err *err)
+static int check_usage(const struct cgroup_place *place, int dir, const struct cgroup_write *row,
+                       struct err *err)
 {
     int64_t usage = cgroup_read_number_at(dir, "memory.current", NULL);
     int64_t limit = strtoll(row->value, NULL, 10);
 
     if (usage <= limit)
         return 0;
-    return cgroup_refuse(err, row->member, "rejecting memory limit %" PRId64 " < usage %" PRId64,
-                         limit, usage);
+    cgroup_refuse(err, row->member, "rejecting memory limit %" PRId64 " < usage %" PRId64, limit,
+                  usage);
+    return err_hint(err,
+                    "leave checkBeforeUpdate out to have cgroup %s reclaimed, and its "
+                    "processes killed",
+                    place->path);
 }
 
 /* A file of v2 that is not there: its controller may not be enabled. Returns 0, -1, or 1 when the
@@ -180,7 +185,7 @@ static int apply_row(struct writer *w, const struct cgroup_write *row, bool last
         return err_context(err, "linux.resources.%s", row->member);
     if (row->v2 && strcmp(row->file, CGROUP_BPF_FILE) == 0)
         return apply_program(w, dir, err);
-    if ((row->flags & CGROUP_CHECK_USAGE) && check_usage(dir, row, err) < 0)
+    if ((row->flags & CGROUP_CHECK_USAGE) && check_usage(place, dir, row, err) < 0)
         return -1;
     if (write_row(w, place, dir, row) == 0)
         return 0;

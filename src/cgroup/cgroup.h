@@ -75,9 +75,9 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
 /**
  * cgroup_plan - decide the places: nothing is touched
  * @path: linux.cgroupsPath; absolute: below the mounts, relative: below the caller's own cgroup,
- * NULL or "": "/ID", or beside or below the caller's own cgroup if that is out of reach; ".." and
- * the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with the places where the unit's
- * cgroup is expected
+ * NULL or "": "/ID"; the last two beside or below the caller's own cgroup for an ordinary user;
+ * ".." and the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with the places where
+ * the unit's cgroup is expected
  * @id:   container id
  * @out:  filled from @arena; .created tells what does not exist now, so that the record may be
  * stored before cgroup_prepare()
@@ -170,6 +170,12 @@ int cgroup_frozen(const struct cgroup_record *record);
 
 /** cgroup_freeze - freeze or thaw and wait until it is so (cgroup.events; v1: bounded back-off) */
 int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *err);
+
+/**
+ * cgroup_let_die - thaw the container, and on v1 all cgroups below, because something in it was
+ * sent SIGKILL: v1's freezer keeps it alive, and with it init, if it is in init's pid namespace
+ */
+int cgroup_let_die(const struct cgroup_record *record, struct err *err);
 
 /**
  * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error

@@ -333,6 +333,9 @@ int cgroup_v1_cpuset_fill(const struct cgroup_place *place, int mount, struct er
 int cgroup_v1_frozen(int dir);
 int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err);
 
+/** cgroup_v1_has_children - whether there are cgroups below the place, whose directory is open */
+bool cgroup_v1_has_children(const struct cgroup_place *place);
+
 /** cgroup_v1_thaw_all - thaw the place and all below, so that what was killed there can die */
 void cgroup_v1_thaw_all(struct cgroup_place *place);
 

@@ -4,8 +4,8 @@
  *
  * linux.cgroupsPath to one place a hierarchy (config-linux.md#cgroups-path). Absolute: below the
  * mount of each hierarchy. Relative: below the caller's own cgroup of that hierarchy, which differs
- * from hierarchy to hierarchy. Absent or empty: "/ID", for an ordinary user in a cgroup that is
- * theirs (unprivileged.c).
+ * from hierarchy to hierarchy. Absent or empty: "/ID". For ordinary users the last two begin in a
+ * cgroup that is theirs (unprivileged.c).
  *
  * Each hierarchy of the machine is joined, limits or not: named ones so that a manager inside has
  * its tree, v2 beside v1 because it has cgroup.kill and cgroup.events.
@@ -61,7 +61,7 @@ const char *cgroup_path_normalise(const char *path, struct oci_arena *arena, str
 int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const char *id,
                    struct oci_arena *arena, struct cgroup_record *out, struct err *err)
 {
-    bool relative = path && *path && *path != '/';
+    bool absolute = path && *path == '/', relative = path && *path && !absolute;
     const char *tail = cgroup_path_normalise(path && *path ? path : id, arena, err);
 
     if (!tail)
@@ -71,11 +71,11 @@ int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const
         return err_set(err, ENOMEM, "cgroup places");
     for (size_t i = 0; i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
-        int parent = !(path && *path)                       ? cgroup_default_parent(h)
-                     : relative && strcmp(h->own, "/") != 0 ? (int)strlen(h->own)
-                                                            : 0;
+        int parent = absolute ? 0 : cgroup_default_parent(h);
         struct cgroup_place p = {.controllers = h->controllers, .mount = h->mount, .v2 = h->v2};
 
+        if (relative && parent == 0 && strcmp(h->own, "/") != 0)
+            parent = (int)strlen(h->own);
         p.path = oci_printf(arena, "%.*s/%s", parent, h->own, tail);
         if (!p.path)
             return err_set(err, ENOMEM, "cgroup places");

@@ -109,7 +109,7 @@ int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *er
     place->created = false;
     if (mount < 0)
         return -1;
-    if (cgroup_unprivileged() && !cgroup_may_enter(place, &above))
+    if (place->v2 && cgroup_unprivileged() && !cgroup_may_enter(place, &above))
         return refuse_place(place, EACCES);
     made = make_cgroup(mount, place->path + 1);
     if (made < 0) {
@@ -192,6 +192,17 @@ int cgroup_v2_fd(const struct cgroup_record *record)
     return p ? cgroup_inner_dir(record, p, &ignored) : -1;
 }
 
+static void enter_threaded(const struct cgroup_place *place, struct err *err)
+{
+    char type[32] = "threaded";
+
+    if (place->dir > 0)
+        cgroup_read_at(place->dir - 1, "cgroup.type", type, sizeof type);
+    err_hint(err,
+             "its cgroup.type is \"%s\": %s takes no containers, choose another linux.cgroupsPath",
+             type, strcmp(type, "threaded") == 0 ? "it" : "a threaded cgroup above it");
+}
+
 static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum, struct err *err)
 {
     err_set(err, errnum, "move process %d into cgroup %s%s", (int)pid, place->mount, place->path);
@@ -201,7 +212,7 @@ static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum,
         err_hint(err,
                  "it has controllers in cgroup.subtree_control: processes live in its children");
     else if (errnum == EOPNOTSUPP && place->v2)
-        err_hint(err, "its cgroup.type is not a domain");
+        enter_threaded(place, err);
     else if (errnum == EINVAL && cgroup_has_controller(place->controllers, "cpu"))
         err_hint(err, "a process with a realtime scheduler needs cpu.rt_runtime_us there");
     return -1;

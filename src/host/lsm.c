@@ -36,15 +36,6 @@ bool lsm_apparmor_enabled(void)
 }
 
 #ifndef DISABLE_SELINUX
-static bool selinuxfs_is_mounted(void)
-{
-    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
-    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC;
-
-    fd_close(fd);
-    return on;
-}
-
 /* A kernel that has SELinux, on a system that has not: then the module is on, takes every label and
  * keeps none. What runs has the name "kernel" for a label, not "user:role:type". */
 static bool selinux_has_policy(void)
@@ -63,7 +54,11 @@ bool lsm_selinux_enabled(void)
 #ifdef DISABLE_SELINUX
     return false;
 #else
-    return selinuxfs_is_mounted() && selinux_has_policy();
+    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
+    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC && selinux_has_policy();
+
+    fd_close(fd);
+    return on;
 #endif
 }
 

@@ -73,6 +73,11 @@ def find_runtime():
     raise SystemExit("no runtime: set RUNTIME=, or build ocirun first")
 
 
+def separate_init(runtime):
+    """Where a built ocirun has its ocirun-init; there is none in some builds."""
+    return os.path.join(os.path.dirname(runtime), "ocirun-init")
+
+
 def runtime_name(command):
     name = os.environ.get("RUNTIME_NAME")
     if name:
@@ -714,8 +719,10 @@ class Guard:
         while set(descendants()) - before[0] and time.monotonic() < end:
             reap()
             time.sleep(0.002)
+        # a mount whose options were changed is not one to be taken away
+        kept = {tuple(m.split()[:3]) for m in before[1]}
         for line in reversed(read("/proc/self/mountinfo").splitlines()):
-            if line.split(" ", 2)[2] not in before[1]:
+            if line.split(" ", 2)[2] not in before[1] and tuple(line.split()[2:5]) not in kept:
                 with contextlib.suppress(OSError):
                     umount(line.split()[4].encode().decode("unicode_escape"))
         for path in sorted(cgroup_dirs() - before[2], reverse=True):

@@ -18,6 +18,24 @@ TREE_PACKAGES=systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2
 TREE_PACKAGES+=,python3-pytest,strace,uidmap,sudo,util-linux,apparmor,libseccomp2,libyajl2,libcap2
 TREE_PACKAGES+=,libselinux1,busybox-static,crun,runc
 
+# machine_tests KERNEL LAYOUT: the files of tests/runtime that are about what such a machine has. All of
+# them take most of an hour where processors are emulated, so that is for one machine.
+machine_tests()
+{
+	local names file
+	case $2 in
+	*-user) names="rootless systemd" ;;
+	v2) names="cgroup* mounts namespaces devices" ;;
+	*-systemd) names="cgroup* systemd" ;;
+	apparmor | selinux*) names="lsm mounts" ;;
+	esac
+	[ "$1 $2" != "trixie v2" ] || { echo tests/runtime && return; }
+	for file in $names; do
+		# some of the names stand for several files
+		compgen -G "tests/runtime/test_$file.py"
+	done | tr '\n' ' ' | sed 's/ $//'
+}
+
 die()
 {
 	echo "tests/vm: $*" >&2
