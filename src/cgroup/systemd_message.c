@@ -248,10 +248,11 @@ static bool is_word_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* Which of the properties the message is about: its name stands in it. */
+/* Which of the properties the message is about: its name stands in it. An annotation may say again
+ * what the driver says itself: the later one counts. */
 static const struct systemd_property *find_property(const struct bus *b, const char *message)
 {
-    for (size_t i = 0; message && i < b->request->properties_n; i++) {
+    for (size_t i = b->request->properties_n; message && i-- > 0;) {
         const struct systemd_property *p = &b->request->properties[i];
         const char *at = strstr(message, p->name);
 

@@ -263,7 +263,7 @@ def test_unified(sd, bundle):
     bundle.linux["resources"] = {"unified": {
         "memory.high": "81920000", "memory.min": "0", "cpu.weight": "77", "pids.max": "33",
         "memory.oom.group": "1", "cpu.max": "12345 50000"}}
-    c = sd.create(bundle)
+    c = sd.create(bundle.hold())
     assert show(unit_of(c), "MemoryHigh", "CPUWeight", "TasksMax", "CPUQuotaPerSecUSec") == {
         "MemoryHigh": "81920000", "CPUWeight": "77", "TasksMax": "33", "CPUQuotaPerSecUSec": "250ms"}
     place = where(c)
