@@ -238,7 +238,6 @@ def test_update_matrix(sd, rt, bundle, driver):
     c.stop()
 
 
-@pytest.mark.quick
 def test_limits_at_create(sd, bundle):
     bundle.linux["resources"] = {
         "memory": {"limit": 100000000, "reservation": 4096000, "swap": 200000000},
@@ -294,6 +293,7 @@ def test_cpu_idle(sd, bundle):
     c.stop()
 
 
+@pytest.mark.quick
 def test_update_takes_back(sd, bundle):
     """The kernel refuses the second value: the first is as before, in the file and in the unit."""
     bundle.linux["resources"] = {"pids": {"limit": 50}, "cpu": {"quota": 50000, "period": 100000}}
@@ -309,7 +309,6 @@ def test_update_takes_back(sd, bundle):
     c.stop()
 
 
-@pytest.mark.quick
 def test_devices_survive_a_reload(sd, bundle):
     """What the list allows, and nothing else, also after systemd has applied its settings again."""
     bundle.all_caps()
