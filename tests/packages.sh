@@ -3,7 +3,7 @@
 # What ./try and ./check need of a Debian machine. Read by them with ".".
 
 PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev linux-libc-dev libyajl-dev
-	libseccomp-dev libselinux1-dev scdoc"
+	libseccomp-dev libselinux1-dev libsystemd-dev scdoc"
 # shellcheck disable=SC2034 # for those who read this file
 PACKAGES_TRY="$PACKAGES_BUILD busybox-static"
 # shellcheck disable=SC2034
@@ -13,7 +13,7 @@ PACKAGES_CHECK="$PACKAGES_BUILD git libcap-dev libcmocka-dev clang clang-format 
 # shellcheck disable=SC2034
 PACKAGES_ENGINES="podman buildah containerd conmon runc crun catatonit tmux mmdebstrap"
 # shellcheck disable=SC2034
-PACKAGES_VM="mmdebstrap e2fsprogs busybox-static cpio kmod xz-utils gcc libc6-dev"
+PACKAGES_VM="mmdebstrap e2fsprogs busybox-static cpio kmod xz-utils gcc libc6-dev secilc"
 
 # install_packages NAME... - install those that are missing; asks no network when none is
 install_packages()
@@ -37,7 +37,7 @@ install_packages()
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q update || echo "apt-get update failed: going on with the lists that are there" >&2
 	# shellcheck disable=SC2086 # a list
-	apt-get -q install -y --no-install-recommends $missing
+	apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
 }
 
 # install_qemu - an emulator for tests/vm. QEMU 7.2 (bookworm's) makes kernels from 6.12 on panic, so a
@@ -55,14 +55,14 @@ install_qemu()
 	apt-get -q update || echo "apt-get update failed: going on with the lists that are there" >&2
 	candidate=$(LC_ALL=C apt-cache policy qemu-system-x86 | sed -n 's/.*Candidate: *//p')
 	if dpkg --compare-versions "${candidate#(none)}" ge 1:8; then
-		apt-get -q install -y --no-install-recommends qemu-system-x86
+		apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends qemu-system-x86
 		return
 	fi
 	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 	aptdir=$(mktemp -d)
 	mkdir -p "$aptdir/lists/partial"
 	echo "deb $(debian_mirror) $codename-backports main" >"$aptdir/backports.list"
-	set -- -q -o "Dir::Etc::SourceList=$aptdir/backports.list" -o "Dir::State::Lists=$aptdir/lists"
+	set -- -q -o DPkg::Lock::Timeout=300 -o "Dir::Etc::SourceList=$aptdir/backports.list" -o "Dir::State::Lists=$aptdir/lists"
 	apt-get "$@" update &&
 		apt-get "$@" install -y --no-install-recommends -t "$codename-backports" qemu-system-x86
 	status=$?

@@ -221,8 +221,9 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_
         return 0;
     errnum = errno;
     if (errnum == EPERM && !recursive && mount_current_attr(fd, &now) == 0) {
-        /* Flags that came from a more privileged mount namespace are locked. */
-        uint64_t keep = now & clear & ~explicit_clear;
+        /* Flags that came from a more privileged mount namespace are locked. "rw" is what engines
+         * write on every bind that is not asked to be read-only: no wish to unlock anything. */
+        uint64_t keep = now & clear & (~explicit_clear | MOUNT_ATTR_RDONLY);
 
         if (keep & MOUNT_ATTR__ATIME || (clear & ~explicit_clear & MOUNT_ATTR__ATIME)) {
             keep |= MOUNT_ATTR__ATIME;
@@ -232,8 +233,13 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_
         if (keep != 0 && setattr_call(fd, false, set, clear, 0) == 0)
             return 0;
     }
-    if (!mount_call_is_missing(errnum) || procfs < 0)
-        return err_set(err, errnum, "change mount flags");
+    if (!mount_call_is_missing(errnum) || procfs < 0) {
+        err_set(err, errnum, "change mount flags");
+        if (errnum == EPERM && clear)
+            err_hint(err, "a flag that the machine has set on it cannot be cleared in a user "
+                          "namespace: leave out suid, dev, exec and the like");
+        return -1;
+    }
     if (recursive && errnum == ENOSYS) {
         err_set(err, ENOSYS, "recursive mount flags such as rro (mount_setattr)");
         return err_hint(err, "they need Linux 5.12 or newer");

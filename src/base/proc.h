@@ -80,6 +80,14 @@ int proc_write(int procfs, const char *path, const char *value, struct err *err)
  * (/proc/self/uid_map is not the full identity map) */
 bool proc_in_user_namespace(void);
 
+/**
+ * proc_map_id - what an id of our user namespace is in the one above it
+ * @file:    "uid_map" or "gid_map"
+ * @outside: set if it is mapped, untouched otherwise; may be NULL
+ * Returns whether @id is mapped. Source: user_namespaces(7).
+ */
+bool proc_map_id(const char *file, uint32_t id, uint32_t *outside);
+
 /** proc_default_signals - signals as a fresh process has them, for a program that is about to be
  * executed: execve(2) resets handlers but keeps what is ignored and blocked; here all is reset.
  * Usable between fork and execve. */

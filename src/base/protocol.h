@@ -94,6 +94,7 @@ enum protocol_setup_flags {
     SETUP_APPARMOR = 1 << 12,       /* the machine has AppArmor switched on */
     SETUP_SELINUX = 1 << 13,        /* the machine has SELinux switched on */
     SETUP_RUN = 1 << 14, /* start follows on the same socket instead of over the listening one */
+    SETUP_LOOPBACK = 1 << 15, /* the network namespace is new */
 };
 
 /* What init has to do before everything else: the child part of the namespace plan (host/plan.h).

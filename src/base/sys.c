@@ -118,6 +118,11 @@ int sys_capget(void *header, void *data)
     return (int)syscall(SYS_capget, header, data);
 }
 
+int sys_getgroups(size_t n, gid_t *groups)
+{
+    return (int)syscall(SYS_getgroups, n, groups);
+}
+
 int sys_setgroups(size_t n, const gid_t *groups)
 {
     return (int)syscall(SYS_setgroups, n, groups);

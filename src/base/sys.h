@@ -39,6 +39,7 @@ long sys_keyctl(int cmd, unsigned long a, unsigned long b, unsigned long c, unsi
 int sys_seccomp(unsigned op, unsigned flags, void *args);
 int sys_capset(void *header, void *data);
 int sys_capget(void *header, void *data);
+int sys_getgroups(size_t n, gid_t *groups);
 int sys_setgroups(size_t n, const gid_t *groups);
 int sys_sched_setattr(pid_t pid, void *attr, unsigned flags);
 int sys_ioprio_set(int which, int who, int value);

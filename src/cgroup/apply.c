@@ -6,11 +6,15 @@
  * once. An update that fails takes back what it has written: the old content of each file is read
  * before the first write to it, and restored in reverse order, so that each step back leads to a
  * state that the kernel accepted before.
+ *
+ * A device list of v1 is many writes, of which the first takes everything away: in an update the
+ * processes are frozen for so long, or one of them would be refused its /dev/null. v2 needs no such
+ * thing: its program is replaced in one step.
  */
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +31,8 @@ struct writer {
     const char *file;
     int fd;
     struct cgroup_undo *undo; /* NULL: nothing will be taken back */
+    unsigned in_unit;         /* systemd: phases that the unit has been told already, as bits */
+    bool held;                /* frozen while a device list is written */
 };
 
 static struct cgroup_place *row_place(const struct writer *w, const struct cgroup_write *row)
@@ -64,8 +70,23 @@ static int write_row(struct writer *w, struct cgroup_place *place, int dir,
     return write_value(w, row->value);
 }
 
-static int no_place(const struct cgroup_write *row, struct err *err)
+/* The place that the row needs and that this caller could not make, or NULL. */
+static const struct cgroup_place *refused_place(const struct cgroup_record *record,
+                                                const struct cgroup_write *row)
 {
+    for (size_t i = record->places_n; i < record->places_n + record->refused_n; i++) {
+        const struct cgroup_place *p = &record->places[i];
+
+        if (row->v2 ? p->v2 : !p->v2 && cgroup_has_controller(p->controllers, row->controller))
+            return p;
+    }
+    return NULL;
+}
+
+static int no_place(const struct writer *w, const struct cgroup_write *row, struct err *err)
+{
+    const struct cgroup_place *refused = refused_place(w->record, row);
+    static const struct cgroup_machine none;
     const struct cgroup_machine *machine;
     struct err ignored = ERR_INIT;
 
@@ -73,17 +94,20 @@ static int no_place(const struct cgroup_write *row, struct err *err)
         log_debug("linux.resources.%s: no %s cgroup, left out", row->member, row->controller);
         return row->flags & CGROUP_OR_NEXT ? 2 : 0;
     }
+    if (refused)
+        return cgroup_refused(refused, row->member, row->controller, err);
     machine = cgroup_machine_get(&ignored);
     for (size_t i = 0; machine && i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
 
         if (row->v2 ? !h->v2 : h->v2 || !cgroup_has_controller(h->controllers, row->controller))
             continue;
-        err_set(err, EACCES, "linux.resources.%s: no %s cgroup could be made", row->member,
-                row->v2 ? "v2" : row->controller);
+        err_set(err, 0, "linux.resources.%s: the container has no cgroup below %s", row->member,
+                h->mount);
+        err_hint(err, "it was created by a user who may not make one there");
         return err_object(err, "linux.resources.%s", row->member);
     }
-    return cgroup_no_hierarchy(row, err);
+    return cgroup_no_hierarchy(machine ? machine : &none, row, err);
 }
 
 static int apply_program(struct writer *w, int dir, struct err *err)
@@ -106,15 +130,20 @@ static int apply_program(struct writer *w, int dir, struct err *err)
 }
 
 /* memory.checkBeforeUpdate, which on v2 nobody else looks at. */
-static int check_usage(int dir, const struct cgroup_write *row, struct err *err)
+static int check_usage(const struct cgroup_place *place, int dir, const struct cgroup_write *row,
+                       struct err *err)
 {
     int64_t usage = cgroup_read_number_at(dir, "memory.current", NULL);
     int64_t limit = strtoll(row->value, NULL, 10);
 
     if (usage <= limit)
         return 0;
-    return cgroup_refuse(err, row->member, "rejecting memory limit %" PRId64 " < usage %" PRId64,
-                         limit, usage);
+    cgroup_refuse(err, row->member, "rejecting memory limit %" PRId64 " < usage %" PRId64, limit,
+                  usage);
+    return err_hint(err,
+                    "leave checkBeforeUpdate out to have cgroup %s reclaimed, and its "
+                    "processes killed",
+                    place->path);
 }
 
 /* A file of v2 that is not there: its controller may not be enabled. Returns 0, -1, or 1 when the
@@ -150,13 +179,13 @@ static int apply_row(struct writer *w, const struct cgroup_write *row, bool last
     int dir, errnum, r;
 
     if (!place)
-        return no_place(row, err);
+        return no_place(w, row, err);
     dir = cgroup_place_dir(place, err);
     if (dir < 0)
         return err_context(err, "linux.resources.%s", row->member);
     if (row->v2 && strcmp(row->file, CGROUP_BPF_FILE) == 0)
         return apply_program(w, dir, err);
-    if ((row->flags & CGROUP_CHECK_USAGE) && check_usage(dir, row, err) < 0)
+    if ((row->flags & CGROUP_CHECK_USAGE) && check_usage(place, dir, row, err) < 0)
         return -1;
     if (write_row(w, place, dir, row) == 0)
         return 0;
@@ -200,6 +229,48 @@ static int apply_pending(struct writer *w, struct cgroup_write *rows, size_t n, 
     return 0;
 }
 
+static void hold(struct writer *w)
+{
+    struct err ignored = ERR_INIT;
+
+    if (w->held || cgroup_frozen(w->record) != 0)
+        return;
+    w->held = cgroup_freeze(w->record, true, &ignored) == 0;
+    if (!w->held)
+        log_debug("the device list is changed without freezing: %s", ignored.text);
+}
+
+static void release(struct writer *w)
+{
+    struct err why = ERR_INIT;
+
+    if (w->held && cgroup_freeze(w->record, false, &why) < 0)
+        log_warning("%s", why.text);
+    w->held = false;
+}
+
+/* The kernel takes any word for a partition, and says in the file whether it has become one. */
+static int check_partition(struct writer *w, const struct cgroup_writes *writes, unsigned phases,
+                           struct err *err)
+{
+    for (size_t i = 0; i < writes->n; i++) {
+        const struct cgroup_write *row = &writes->list[i];
+        struct cgroup_place *place = row_place(w, row);
+        char text[256];
+
+        if (!(phases & 1u << row->phase) || !row->v2 || !place ||
+            strcmp(row->file, "cpuset.cpus.partition") != 0 ||
+            cgroup_read_at(place->dir - 1, row->file, text, sizeof text) < 0 ||
+            !strstr(text, "invalid"))
+            continue;
+        cgroup_refuse(err, row->member, "write %s to %s of cgroup %s: it reads \"%s\"", row->value,
+                      row->file, place->path, text);
+        return err_hint(err, "a partition needs a parent that is one and cpus that no sibling has "
+                             "(cpuset.cpus, cpuset.cpus.exclusive)");
+    }
+    return 0;
+}
+
 static int apply_rows(struct writer *w, struct cgroup_writes *writes, unsigned phases,
                       struct err *err)
 {
@@ -222,6 +293,51 @@ static int apply_rows(struct writer *w, struct cgroup_writes *writes, unsigned p
     return apply_pending(w, writes->list, pending, err);
 }
 
+static bool is_device_row(const struct cgroup_write *row)
+{
+    return strcmp(row->controller, "devices") == 0;
+}
+
+/* The device list comes first, so that nothing in the container can use what is to be denied; in an
+ * update last, when nothing else can fail any more that would bring the old one back. */
+static int apply_in_order(struct writer *w, const struct cgroup_writes *writes, unsigned phases,
+                          struct err *err)
+{
+    struct cgroup_writes devices = *writes, rest = *writes;
+
+    devices.n = 0;
+    while (devices.n < writes->n && is_device_row(&writes->list[devices.n]))
+        devices.n++;
+    rest.list += devices.n;
+    rest.n -= devices.n;
+    if (!w->undo)
+        return apply_rows(w, &devices, phases, err) < 0 || apply_rows(w, &rest, phases, err) < 0 ||
+                       check_partition(w, &rest, phases, err) < 0
+                   ? -1
+                   : 0;
+    if (apply_rows(w, &rest, phases, err) < 0 || check_partition(w, &rest, phases, err) < 0)
+        return -1;
+    if (devices.n && !devices.list[0].v2)
+        hold(w);
+    return apply_rows(w, &devices, phases, err);
+}
+
+/* The files first: where a value is wrong, the kernel says so, and systemd would only log it. */
+static int apply_writes(struct writer *w, struct cgroup_writes *writes, unsigned phases,
+                        struct oci_arena *arena, struct err *err)
+{
+    struct systemd_properties properties = {.list = NULL};
+
+    if (w->record->driver != CGROUP_SYSTEMD)
+        return apply_in_order(w, writes, phases, err);
+    /* A unit is started with the early part. */
+    if (systemd_add_resources(w->record, writes, phases & ~w->in_unit, arena, &properties, err) <
+            0 ||
+        apply_in_order(w, writes, phases, err) < 0)
+        return -1;
+    return systemd_set(w->record, &properties, err);
+}
+
 static int apply(struct writer *w, unsigned phases, struct err *err)
 {
     const struct cgroup_machine *machine = cgroup_machine_get(err);
@@ -236,7 +352,7 @@ static int apply(struct writer *w, unsigned phases, struct err *err)
         return err_set(err, ENOMEM, "linux.resources");
     failed = cgroup_convert(w->resources, cgroup_on_v2(machine), arena, &writes, err);
     if (!failed)
-        failed = apply_rows(w, &writes, phases, err);
+        failed = apply_writes(w, &writes, phases, arena, err);
     w->fd = fd_close(w->fd);
     oci_arena_free(arena);
     return failed;
@@ -245,7 +361,8 @@ static int apply(struct writer *w, unsigned phases, struct err *err)
 int cgroup_apply(const struct cgroup_record *record, const struct oci_resources *resources,
                  enum cgroup_phase phase, struct err *err)
 {
-    struct writer w = {.record = record, .resources = resources, .fd = -1};
+    struct writer w = {
+        .record = record, .resources = resources, .fd = -1, .in_unit = 1u << CGROUP_EARLY};
 
     if (!resources || record->driver == CGROUP_DISABLED)
         return 0;
@@ -253,6 +370,21 @@ int cgroup_apply(const struct cgroup_record *record, const struct oci_resources 
         resources->memory->kernel.value != 0)
         log_warning("linux.resources.memory.kernel has no effect on Linux 5.16 and newer");
     return apply(&w, 1u << phase, err);
+}
+
+/* The list that held before, or everything where there was none. */
+static void restore_devices(struct writer *w, const struct oci_resources *before)
+{
+    struct oci_device_rule everything = {.allow = true};
+    bool listed = before && before->devices_n;
+    struct oci_resources old = {.devices = listed ? before->devices : &everything,
+                                .devices_n = listed ? before->devices_n : 1};
+    struct err ignored = ERR_INIT;
+
+    if (cgroup_place_of(w->record, "devices"))
+        hold(w);
+    if (cgroup_apply(w->record, &old, CGROUP_EARLY, &ignored) < 0)
+        log_warning("%s", ignored.text);
 }
 
 int cgroup_update(const struct cgroup_record *record, const struct oci_resources *resources,
@@ -267,17 +399,10 @@ int cgroup_update(const struct cgroup_record *record, const struct oci_resources
     failed = apply(&w, 1u << CGROUP_EARLY | 1u << CGROUP_LATE, err);
     if (failed) {
         cgroup_undo_all(&undo);
-        if (undo.devices) {
-            struct oci_device_rule everything = {.allow = true};
-            bool listed = before && before->devices_n;
-            struct oci_resources old = {.devices = listed ? before->devices : &everything,
-                                        .devices_n = listed ? before->devices_n : 1};
-            struct err ignored = ERR_INIT;
-
-            if (cgroup_apply(record, &old, CGROUP_EARLY, &ignored) < 0)
-                log_warning("%s", ignored.text);
-        }
+        if (undo.devices)
+            restore_devices(&w, before);
     }
+    release(&w);
     cgroup_undo_clear(&undo);
     return failed;
 }

@@ -3,10 +3,13 @@
  * Theory of operation
  *
  * Loading a device program and putting it in force: bpf(2), without a library. The program is
- * attached with BPF_F_ALLOW_MULTI, so that the programs of the cgroups above stay in force and a
- * manager inside can add its own. An update replaces the one that is there in one step
- * (BPF_F_REPLACE, 5.6); where there are several, the new one is added before they are taken away:
- * there is no moment without any.
+ * attached with BPF_F_ALLOW_MULTI, so that the programs of the cgroups above stay in force and
+ * others can have theirs beside it: a device is reachable if all of them say so.
+ *
+ * Which of several is ours tells its name. An update replaces that one in one step (BPF_F_REPLACE,
+ * 5.6): every open(2) meets either the old list or the new one. Others are left alone: systemd
+ * attaches its own to a unit with DeviceAllow=, again at each reload. Should there be more of ours
+ * than one, the surplus goes when the new one is in force, never before.
  */
 #include "base/fd.h"
 #include "base/util.h"
@@ -24,6 +27,8 @@
 #define LOG_SIZE (64u << 10)
 #define PROGRAMS_MAX 64 /* the kernel's limit for one cgroup */
 
+static const char program_name[BPF_OBJ_NAME_LEN] = "ocirun_device";
+
 static int bpf(int command, union bpf_attr *attr)
 {
     return (int)syscall(SYS_bpf, command, attr, sizeof *attr);
@@ -40,10 +45,10 @@ static int load(const struct bpf_insn *insns, size_t n, char *log, uint32_t log_
         .log_buf = (uintptr_t)log,
         .log_size = log_size,
         .log_level = log ? 1 : 0,
-        .prog_name = "ocirun_device",
     };
     int fd;
 
+    memcpy(attr.prog_name, program_name, sizeof attr.prog_name);
     /* EAGAIN: the verifier was interrupted by a signal. */
     do {
         fd = bpf(BPF_PROG_LOAD, &attr);
@@ -113,7 +118,20 @@ static void detach(int dir, int program)
     bpf(BPF_PROG_DETACH, &attr);
 }
 
-/* The programs that are attached here; descriptors in @fds. */
+static bool is_ours(int program)
+{
+    struct bpf_prog_info info = {0};
+    union bpf_attr attr = {.info = {
+                               .bpf_fd = (uint32_t)program,
+                               .info_len = sizeof info,
+                               .info = (uintptr_t)&info,
+                           }};
+
+    return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 &&
+           strncmp(info.name, program_name, sizeof program_name) == 0;
+}
+
+/* Our programs that are attached here; descriptors in @fds. */
 static size_t attached(int dir, int fds[static PROGRAMS_MAX])
 {
     uint32_t ids[PROGRAMS_MAX] = {0};
@@ -131,17 +149,30 @@ static size_t attached(int dir, int fds[static PROGRAMS_MAX])
         union bpf_attr by_id = {.prog_id = ids[i]};
         int fd = bpf(BPF_PROG_GET_FD_BY_ID, &by_id);
 
-        if (fd >= 0)
+        if (fd >= 0 && is_ours(fd))
             fds[n++] = fd;
+        else
+            fd_close(fd);
     }
     return n;
+}
+
+static void attach_failed(int errnum, struct err *err)
+{
+    err_set(err, errnum, "linux.resources.devices: attach the device program");
+    if (errnum == EPERM)
+        err_hint(err, "a cgroup above has a program that lets no others beside it, or "
+                      "CAP_NET_ADMIN of the machine is missing");
+    else if (errnum == E2BIG)
+        err_hint(err, "the cgroup has %d programs already", PROGRAMS_MAX);
+    err_object(err, "linux.resources.devices");
 }
 
 int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struct err *err)
 {
     _cleanup_close_ int program = load(insns, n, NULL, 0);
     int old[PROGRAMS_MAX], failed;
-    bool replaced;
+    bool replaced = false;
     size_t old_n;
 
     if (program < 0 && errno == EPERM)
@@ -149,14 +180,16 @@ int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struc
     if (program < 0)
         return load_failed(insns, n, errno, err);
     old_n = attached(dir, old);
-    replaced = old_n == 1 && attach(dir, program, old[0]) == 0;
-    failed = replaced ? 0 : attach(dir, program, -1);
-    if (failed < 0) {
-        err_set(err, errno, "linux.resources.devices: attach the device program");
-        err_object(err, "linux.resources.devices");
+    for (size_t i = 0; i < old_n && !replaced; i++) {
+        replaced = attach(dir, program, old[i]) == 0;
+        if (replaced)
+            old[i] = fd_close(old[i]);
     }
+    failed = replaced ? 0 : attach(dir, program, -1);
+    if (failed < 0)
+        attach_failed(errno, err);
     for (size_t i = 0; i < old_n; i++) {
-        if (failed == 0 && !replaced)
+        if (failed == 0 && old[i] >= 0)
             detach(dir, old[i]);
         fd_close(old[i]);
     }

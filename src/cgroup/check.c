@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 
@@ -61,16 +62,66 @@ bool cgroup_write_dispensable(const struct cgroup_write *row)
     return strcmp(row->controller, "devices") == 0 && cgroup_unprivileged();
 }
 
-int cgroup_no_hierarchy(const struct cgroup_write *row, struct err *err)
+/* The line of /proc/cgroups for a controller: its hierarchy, and whether it is enabled; -1: none.
+ * Since 6.14 it lists only what can be mounted as v1. */
+static int kernel_line(const char *controller, long *hierarchy)
 {
-    cgroup_refuse(err, row->member,
-                  row->v2 ? "there is no %s controller: not mounted as v1, not on cgroup v2"
-                          : "no %s cgroup hierarchy is mounted",
-                  row->controller);
+    const char *name = strcmp(controller, "io") == 0 ? "blkio" : controller;
+    _cleanup_close_ int fd = open("/proc/cgroups", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    _cleanup_free_ char *text = NULL;
+    struct err ignored = ERR_INIT;
+    size_t len = strlen(name);
+
+    if (fd < 0 || fd_read_all(fd, 65536, &text, NULL, &ignored) < 0)
+        return -1;
+    for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+        char *end;
+
+        if (strncmp(p, name, len) != 0 || p[len] != '\t')
+            continue;
+        *hierarchy = strtol(p + len, &end, 10);
+        strtol(end, &end, 10); /* the number of cgroups */
+        return strtol(end, NULL, 10) != 0;
+    }
+    return -1;
+}
+
+static const char *v2_mount(const struct cgroup_machine *machine)
+{
+    for (size_t i = 0; i < machine->n; i++) {
+        if (machine->list[i].v2)
+            return machine->list[i].mount;
+    }
+    return "/sys/fs/cgroup";
+}
+
+int cgroup_no_hierarchy(const struct cgroup_machine *machine, const struct cgroup_write *row,
+                        struct err *err)
+{
+    long hierarchy = 0;
+    int enabled = kernel_line(row->controller, &hierarchy);
+
     if (row->v2)
-        return err_hint(err, "the kernel has it not, or the cgroup that is mounted here was given "
-                             "none (cgroup.controllers)");
-    return err_hint(err, "mount it, or leave linux.resources.%s out", row->member);
+        cgroup_refuse(err, row->member,
+                      "there is no %s controller: not mounted as v1, not in "
+                      "%s/cgroup.controllers",
+                      row->controller, v2_mount(machine));
+    else
+        cgroup_refuse(err, row->member, "no %s cgroup hierarchy is mounted", row->controller);
+    if (enabled == 0)
+        return err_hint(err, "the kernel was booted with cgroup_disable=%s", row->controller);
+    if (enabled > 0 && hierarchy != 0)
+        return err_hint(err,
+                        "it is in use as a cgroup v1 hierarchy that is not mounted here: mount "
+                        "it, or unmount it everywhere");
+    if (!row->v2)
+        return err_hint(err, "mount it, or leave linux.resources.%s out", row->member);
+    if (enabled > 0)
+        return err_hint(err,
+                        "the cgroup that is mounted there was not given it: it has to be in "
+                        "cgroup.subtree_control of the one above, or in Delegate= of the unit");
+    return err_hint(err, "the kernel has it not, or the cgroup that is mounted there was not given "
+                         "it");
 }
 
 /* What no kernel accepts, said in the configuration's own terms. */
@@ -111,7 +162,7 @@ static int check_rows(const struct cgroup_machine *machine, const struct cgroup_
 
         if (!cgroup_write_dispensable(row) && !machine_has(machine, row) &&
             !(row->flags & CGROUP_OR_NEXT))
-            return cgroup_no_hierarchy(row, err);
+            return cgroup_no_hierarchy(machine, row, err);
     }
     return 0;
 }
@@ -123,8 +174,6 @@ int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resou
     struct cgroup_writes writes;
     int failed;
 
-    if (driver == CGROUP_SYSTEMD)
-        return err_set(err, 0, "not supported yet: systemd cgroup driver");
     if (!resources)
         return 0;
     arena = oci_arena_new();
@@ -147,7 +196,7 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
     static const struct cgroup_machine none;
     const struct cgroup_machine *machine = &none;
 
-    if (driver != CGROUP_DISABLED && driver != CGROUP_SYSTEMD && resources)
+    if (driver != CGROUP_DISABLED && resources)
         machine = cgroup_machine_get(err);
     return machine ? cgroup_check_on(machine, resources, driver, err) : -1;
 }

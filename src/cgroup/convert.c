@@ -11,6 +11,9 @@
  * Go programs write 0 where they mean "not set" for members that have no useful zero (limits of
  * memory, shares, quota, periods): 0 is left out there. It is a value for swappiness, idle, burst
  * and pids.limit.
+ *
+ * A value that asks for what there is without it (no limit, no burst) is CGROUP_OPTIONAL: it is
+ * written where the file exists, because an update may take a limit away, and missed nowhere.
  */
 #include "base/util.h"
 #include "cgroup/internal.h"
@@ -74,6 +77,12 @@ static struct number from_string(const char *v)
     return (struct number){.text = v && *v ? v : NULL};
 }
 
+/* -1 asks for no limit, which is what there is where nobody can set one. */
+static unsigned no_limit(struct oci_opt_i64 v)
+{
+    return v.set && v.value < 0 ? CGROUP_OPTIONAL : 0;
+}
+
 /* One row of a conversion: which value goes to which file, and when. */
 struct target {
     struct number value;
@@ -130,13 +139,16 @@ static int convert_memory(struct cgroup_conversion *conversion, const struct oci
         {swappiness, "memory.swappiness", "memory.swappiness", CGROUP_EARLY, 0},
         /* Without effect since 5.16, by then deprecated for years: never worth a failure. */
         {kernel, "memory.kernel", "memory.kmem.limit_in_bytes", CGROUP_EARLY, CGROUP_MAY_FAIL},
-        {tcp, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", CGROUP_EARLY, 0},
+        {tcp, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", CGROUP_EARLY,
+         no_limit(m->kernel_tcp)},
         {from_bool(m->disable_oom_killer), "memory.disableOOMKiller", "memory.oom_control",
          CGROUP_LATE, 0},
-        {limit, "memory.limit", "memory.limit_in_bytes", CGROUP_LATE, CGROUP_AGAIN},
+        {limit, "memory.limit", "memory.limit_in_bytes", CGROUP_LATE,
+         CGROUP_AGAIN | no_limit(m->limit)},
         {swap, "memory.swap", "memory.memsw.limit_in_bytes", CGROUP_LATE,
          CGROUP_AGAIN | swap_flags},
-        {reservation, "memory.reservation", "memory.soft_limit_in_bytes", CGROUP_LATE, 0},
+        {reservation, "memory.reservation", "memory.soft_limit_in_bytes", CGROUP_LATE,
+         no_limit(m->reservation)},
     };
 
     return add_targets(conversion->out, arena, "memory", list, ARRAY_SIZE(list), err);
@@ -178,12 +190,13 @@ static int convert_cpu_v1(struct cgroup_conversion *conversion, const struct oci
         idle.text = NULL;
     }
     const struct target cpu[] = {
-        {idle_off, "cpu.idle", "cpu.idle", CGROUP_EARLY, 0},
+        {idle_off, "cpu.idle", "cpu.idle", CGROUP_EARLY, CGROUP_OPTIONAL},
         {shares, "cpu.shares", "cpu.shares", CGROUP_EARLY, 0},
         {idle, "cpu.idle", "cpu.idle", CGROUP_EARLY, 0},
         {period, "cpu.period", "cpu.cfs_period_us", CGROUP_EARLY, CGROUP_AGAIN},
-        {quota, "cpu.quota", "cpu.cfs_quota_us", CGROUP_EARLY, CGROUP_AGAIN},
-        {burst, "cpu.burst", "cpu.cfs_burst_us", CGROUP_EARLY, CGROUP_AGAIN},
+        {quota, "cpu.quota", "cpu.cfs_quota_us", CGROUP_EARLY, CGROUP_AGAIN | no_limit(c->quota)},
+        {burst, "cpu.burst", "cpu.cfs_burst_us", CGROUP_EARLY,
+         CGROUP_AGAIN | (c->burst.value ? 0 : CGROUP_OPTIONAL)},
         {rt_period, "cpu.realtimePeriod", "cpu.rt_period_us", CGROUP_EARLY, CGROUP_AGAIN},
         {rt_runtime, "cpu.realtimeRuntime", "cpu.rt_runtime_us", CGROUP_EARLY, CGROUP_AGAIN},
     };
@@ -201,7 +214,7 @@ static int convert_cpu(struct cgroup_conversion *c, const struct oci_cpu *cpu)
 static int convert_pids(const struct oci_pids *p, struct oci_arena *arena,
                         struct cgroup_writes *out, struct err *err)
 {
-    struct target row = {{NULL}, "pids.limit", "pids.max", CGROUP_LATE, 0};
+    struct target row = {{NULL}, "pids.limit", "pids.max", CGROUP_LATE, no_limit(p->limit)};
 
     if (from_i64(arena, p->limit, true, &row.value, err) < 0)
         return -1;

@@ -30,7 +30,29 @@ int cgroup_refuse(struct err *err, const char *member, const char *format, ...)
 
 int cgroup_inconvertible(struct cgroup_conversion *c, const char *member)
 {
-    return cgroup_refuse(c->err, member, "cannot be converted to cgroup v2");
+    static const struct {
+        const char *member, *instead;
+    } list[] = {
+        {"memory.swappiness", "vm.swappiness is the machine's there, memory.swap limits the swap"},
+        {"memory.kernel", "memory.limit counts kernel memory there"},
+        {"memory.kernelTCP", "memory.limit counts network buffers there"},
+        {"memory.useHierarchy", "a limit always holds for the cgroups below, too"},
+        {"memory.disableOOMKiller",
+         "unified memory.high holds processes back instead of killing them"},
+        {"cpu.realtimeRuntime", "it has no budget for realtime, leave it out"},
+        {"cpu.realtimePeriod", "it has no budget for realtime, leave it out"},
+        {"blockIO.leafWeight", "give the weight to a cgroup below"},
+        {"network.classID", "mount the v1 hierarchy of net_cls, or match the cgroup itself (nft "
+                            "socket cgroupv2)"},
+        {"network.priorities", "mount the v1 hierarchy of net_prio"},
+    };
+
+    cgroup_refuse(c->err, member, "cannot be converted to cgroup v2");
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+        if (strcmp(list[i].member, member) == 0)
+            err_hint(c->err, "%s", list[i].instead);
+    }
+    return -1;
 }
 
 /* ---- cpu.weight ---- */
@@ -120,6 +142,7 @@ int cgroup_convert_cpu_v2(struct cgroup_conversion *c)
 {
     const struct oci_cpu *cpu = c->r->cpu;
     bool max = (cpu->quota.set && cpu->quota.value) || (cpu->period.set && cpu->period.value);
+    bool limited = cpu->quota.value > 0 || (cpu->period.set && cpu->period.value);
     bool idle = cpu->idle.set && cpu->idle.value;
 
     if (cpu->realtime_runtime.set && cpu->realtime_runtime.value)
@@ -127,7 +150,8 @@ int cgroup_convert_cpu_v2(struct cgroup_conversion *c)
     if (cpu->realtime_period.set && cpu->realtime_period.value)
         return cgroup_inconvertible(c, "cpu.realtimePeriod");
     /* An idle group has no weight to set: leave the state before, enter it after. */
-    if (cpu->idle.set && !idle && add(c, "cpu.idle", "cpu", "cpu.idle", "0", CGROUP_EARLY, 0) < 0)
+    if (cpu->idle.set && !idle &&
+        add(c, "cpu.idle", "cpu", "cpu.idle", "0", CGROUP_EARLY, CGROUP_OPTIONAL) < 0)
         return -1;
     if (cpu->shares.set && cpu->shares.value &&
         add(c, "cpu.shares", "cpu", "cpu.weight",
@@ -136,12 +160,13 @@ int cgroup_convert_cpu_v2(struct cgroup_conversion *c)
         return -1;
     if (idle && add(c, "cpu.idle", "cpu", "cpu.idle", "1", CGROUP_EARLY, 0) < 0)
         return -1;
-    if (max && add(c, cpu->quota.set && cpu->quota.value ? "cpu.quota" : "cpu.period", "cpu",
-                   "cpu.max", cpu_max(c, cpu), CGROUP_EARLY, CGROUP_AGAIN) < 0)
+    if (max &&
+        add(c, cpu->quota.set && cpu->quota.value ? "cpu.quota" : "cpu.period", "cpu", "cpu.max",
+            cpu_max(c, cpu), CGROUP_EARLY, CGROUP_AGAIN | (limited ? 0 : CGROUP_OPTIONAL)) < 0)
         return -1;
-    if (cpu->burst.set &&
-        add(c, "cpu.burst", "cpu", "cpu.max.burst",
-            oci_printf(c->arena, "%" PRIu64, cpu->burst.value), CGROUP_EARLY, CGROUP_AGAIN) < 0)
+    if (cpu->burst.set && add(c, "cpu.burst", "cpu", "cpu.max.burst",
+                              oci_printf(c->arena, "%" PRIu64, cpu->burst.value), CGROUP_EARLY,
+                              CGROUP_AGAIN | (cpu->burst.value ? 0 : CGROUP_OPTIONAL)) < 0)
         return -1;
     return 0;
 }
@@ -188,7 +213,12 @@ int cgroup_convert_memory_v2(struct cgroup_conversion *c)
     unsigned check = m->check_before_update.value ? CGROUP_CHECK_USAGE : 0, flags;
     const char *swap;
 
-    /* No limit on tcp buffers is what there is: only a limit is too much to ask. */
+    /* No limit on tcp buffers is what there is: only a limit is too much to ask. So with the limit
+     * on kernel memory, and with accounting that does not go down the tree. */
+    if (m->kernel.set && m->kernel.value > 0)
+        return cgroup_inconvertible(c, "memory.kernel");
+    if (m->use_hierarchy.set && !m->use_hierarchy.value)
+        return cgroup_inconvertible(c, "memory.useHierarchy");
     if (m->kernel_tcp.set && m->kernel_tcp.value > 0)
         return cgroup_inconvertible(c, "memory.kernelTCP");
     if (m->swappiness.set)
@@ -202,7 +232,7 @@ int cgroup_convert_memory_v2(struct cgroup_conversion *c)
         return -1;
     if (m->limit.set && m->limit.value &&
         add(c, "memory.limit", "memory", "memory.max", number_or_max(c, m->limit.value),
-            CGROUP_LATE, m->limit.value > 0 ? check : 0) < 0)
+            CGROUP_LATE, m->limit.value > 0 ? check : CGROUP_OPTIONAL) < 0)
         return -1;
     if (m->reservation.set && m->reservation.value &&
         add(c, "memory.reservation", "memory", "memory.low", number_or_max(c, m->reservation.value),
@@ -218,5 +248,5 @@ int cgroup_convert_pids_v2(struct cgroup_conversion *c)
     if (!p->limit.set)
         return 0;
     return add(c, "pids.limit", "pids", "pids.max", number_or_max(c, p->limit.value), CGROUP_LATE,
-               0);
+               p->limit.value < 0 ? CGROUP_OPTIONAL : 0);
 }

@@ -13,6 +13,7 @@
  * by piece, one descriptor at a time.
  */
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "cgroup/internal.h"
@@ -43,12 +44,17 @@ int cgroup_mount_open(const struct cgroup_place *place, struct err *err)
 {
     _cleanup_close_ int fd = open(place->mount, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+    if (fd >= 0 && is_cgroup(fd, place->v2))
+        return util_take_fd(fd);
     if (fd < 0)
-        return err_errno(err, "cgroup mount %s", place->mount);
-    if (!is_cgroup(fd, place->v2))
-        return err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
-                       place->v2 ? "2" : "");
-    return util_take_fd(fd);
+        err_errno(err, "cgroup mount %s", place->mount);
+    else
+        err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
+                place->v2 ? "2" : "");
+    if (fd >= 0 || err->errnum == ENOENT || err->errnum == ENOTDIR)
+        err_hint(err, "something was mounted over it: unmount that, or run without cgroups "
+                      "(--cgroup-manager disabled)");
+    return -1;
 }
 
 void cgroup_place_keep(struct cgroup_place *place, int fd)
@@ -66,22 +72,35 @@ void cgroup_place_close(struct cgroup_place *place)
 
 int cgroup_place_dir(struct cgroup_place *place, struct err *err)
 {
-    _cleanup_close_ int fd = -1;
-    char path[PATH_MAX];
+    _cleanup_close_ int mount = -1;
+    int fd;
 
     if (place->dir > 0)
         return place->dir - 1;
-    /* The whole path at once: a cgroup filesystem has no links, and fstatfs says that this is one.
-     */
-    if ((size_t)snprintf(path, sizeof path, "%s%s", place->mount, place->path) >= sizeof path)
-        return err_set(err, ENAMETOOLONG, "cgroup %s", place->path);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    mount = cgroup_mount_open(place, err);
+    if (mount < 0)
+        return -1;
+    fd = path_open_beneath(mount, place->path[1] ? place->path + 1 : ".", O_RDONLY | O_DIRECTORY,
+                           err);
     if (fd < 0)
-        return err_errno(err, "cgroup %s", path);
-    if (!is_cgroup(fd, place->v2))
-        return err_set(err, 0, "cgroup %s: not a cgroup%s filesystem", path, place->v2 ? "2" : "");
-    cgroup_place_keep(place, util_take_fd(fd));
+        return err_context(err, "cgroup mount %s", place->mount);
+    cgroup_place_keep(place, fd);
     return place->dir - 1;
+}
+
+/* Nothing mounted over a cgroup is one of ours. Without openat2 (5.6, or a filter) O_NOFOLLOW has
+ * to do: there are no links in a cgroup filesystem. */
+static int open_piece(int at, const char *piece)
+{
+    const struct open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+    };
+    int fd = sys_openat2(at, piece, &how, sizeof how);
+
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        fd = openat(at, piece, (int)how.flags);
+    return fd;
 }
 
 int cgroup_open_below(int dir, const char *path)
@@ -99,7 +118,7 @@ int cgroup_open_below(int dir, const char *path)
         }
         memcpy(piece, path, len);
         piece[len] = '\0';
-        fd = openat(at, len ? piece : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = open_piece(at, len ? piece : ".");
         if (at != dir)
             fd_close(at);
         if (fd < 0)
@@ -232,8 +251,8 @@ int cgroup_tree_read(int dir, struct cgroup_tree *tree)
     for (size_t i = 0; i < tree->n; i++) {
         int fd = cgroup_open_below(dir, tree->paths[i]);
 
-        /* Sub-cgroups come and go while their manager lives. */
-        if (fd < 0 && (errno == ENOENT || errno == ENODEV))
+        /* Sub-cgroups come and go while their manager lives; what is mounted over one is none. */
+        if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == EXDEV))
             continue;
         if (fd < 0 || tree_add_children(tree, fd, tree->paths[i]) < 0) {
             int saved = errno;

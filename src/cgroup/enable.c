@@ -49,8 +49,23 @@ static int step(int dir, const char **path)
     return cgroup_open_below(dir, name);
 }
 
+/*
+ * Whether a cgroup has processes itself. The kernel then refuses it to give controllers to its
+ * children, but for the threaded ones (cpu, cpuset, pids): with these it becomes the head of a
+ * threaded tree instead, in which nobody can run a container, and stays it. Not so the root, which
+ * has no cgroup.type.
+ */
+static bool has_processes(int dir)
+{
+    char text[32];
+
+    if (cgroup_read_at(dir, "cgroup.type", text, sizeof text) < 0)
+        return false;
+    return cgroup_read_at(dir, "cgroup.procs", text, sizeof text) > 0;
+}
+
 /* Enable at one level what it has and its children lack. */
-static void enable_all(int dir)
+void cgroup_enable_all(int dir)
 {
     static const char *const wanted[] = {"cpuset", "cpu",  "io",   "memory",
                                          "pids",   "rdma", "misc", "hugetlb"};
@@ -65,7 +80,7 @@ static void enable_all(int dir)
         if (cgroup_has_word(have, wanted[i]) && !cgroup_has_word(enabled, wanted[i]))
             snprintf(text + len, sizeof text - len, "%s+%s", len ? " " : "", wanted[i]);
     }
-    if (!*text || cgroup_write_at(dir, "cgroup.subtree_control", text) == 0)
+    if (!*text || has_processes(dir) || cgroup_write_at(dir, "cgroup.subtree_control", text) == 0)
         return;
     /* All or nothing is how the kernel takes a line: one by one then. */
     for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
@@ -84,7 +99,7 @@ void cgroup_enable_some(struct cgroup_place *place, int mount)
     while (dir >= 0) {
         int next;
 
-        enable_all(dir);
+        cgroup_enable_all(dir);
         /* The last one is the container's own: what it gives to its children is its affair. */
         next = strchr(path, '/') ? step(dir, &path) : -1;
         fd_close(dir);
@@ -92,14 +107,51 @@ void cgroup_enable_some(struct cgroup_place *place, int mount)
     }
 }
 
+/* The next cgroup on the way down from the one that @rest begins in: all of the path up to it. */
+static int child_len(const struct cgroup_place *place, const char *rest)
+{
+    return (int)(rest - place->path) + (int)strcspn(rest, "/");
+}
+
+/* A cgroup of somebody else does not hand the controller down: whose it is decides the remedy. */
+static void not_delegated(const struct cgroup_place *place, const char *rest, int len,
+                          const char *controller, const char *member, struct err *err)
+{
+    static const char *const known[] = {"cpu", "cpuset", "io", "memory", "pids"};
+    char buf[64];
+    const char *unit = cgroup_user_unit(place->path, buf, sizeof buf);
+    bool by_systemd = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        by_systemd = by_systemd || strcmp(controller, known[i]) == 0;
+    if (unit)
+        err_set(err, 0, "linux.resources.%s: %s is not delegated to %s: ", member, controller,
+                unit);
+    else
+        err_set(err, 0, "linux.resources.%s: %s is not delegated to cgroup %s%.*s: ", member,
+                controller, place->mount, child_len(place, rest), place->path);
+    len = len > 1 ? len : 0;
+    snprintf(err->text + strlen(err->text), sizeof err->text - strlen(err->text),
+             "it is missing in cgroup.subtree_control of %s%.*s, which is not this user's",
+             place->mount, len, place->path);
+    if (unit && by_systemd)
+        err_hint(err, "as root: systemctl edit user@.service, with [Service] and "
+                      "Delegate=cpu cpuset io memory pids; then log in again");
+    else
+        err_hint(err, "as root: echo +%s > %s%.*s/cgroup.subtree_control", controller, place->mount,
+                 len, place->path);
+}
+
 static int cannot(const struct cgroup_place *place, const char *rest, const char *controller,
                   const char *member, int errnum, struct err *err)
 {
     int len = (int)(rest - place->path) - (rest > place->path + 1);
 
-    if (errnum == 0) {
-        err_set(err, 0, "linux.resources.%s: the %s controller is not delegated to cgroup %s%.*s",
-                member, controller, place->mount, len > 1 ? len : 0, place->path);
+    if (errnum == EACCES || errnum == EPERM || errnum == EROFS) {
+        not_delegated(place, rest, len, controller, member, err);
+    } else if (errnum == 0) {
+        err_set(err, 0, "linux.resources.%s: %s is not delegated to cgroup %s%.*s", member,
+                controller, place->mount, len > 1 ? len : 0, place->path);
         err_hint(err, "add it to cgroup.subtree_control above, or to Delegate= of the unit");
     } else {
         err_set(err, errnum,
@@ -110,8 +162,6 @@ static int cannot(const struct cgroup_place *place, const char *rest, const char
                           "one below it");
         else if (errnum == EOPNOTSUPP)
             err_hint(err, "a cgroup above or that one is threaded");
-        else if (errnum == EACCES || errnum == EPERM || errnum == EROFS)
-            err_hint(err, "that cgroup does not belong to this user: it has to be delegated");
         else if (errnum == ENOENT)
             err_hint(err, "the controller is in use by cgroup v1, or held by a parent");
     }
@@ -135,10 +185,14 @@ int cgroup_enable(struct cgroup_place *place, const char *controller, const char
             return cannot(place, path, controller, member, errno, err);
         if (!cgroup_has_word(words, controller))
             return cannot(place, path, controller, member, 0, err);
-        if (cgroup_read_at(dir, "cgroup.subtree_control", words, sizeof words) < 0 ||
-            (!cgroup_has_word(words, controller) &&
-             cgroup_write_at(dir, "cgroup.subtree_control", text) < 0))
+        if (cgroup_read_at(dir, "cgroup.subtree_control", words, sizeof words) < 0)
             return cannot(place, path, controller, member, errno, err);
+        if (!cgroup_has_word(words, controller)) {
+            if (has_processes(dir))
+                return cannot(place, path, controller, member, EBUSY, err);
+            if (cgroup_write_at(dir, "cgroup.subtree_control", text) < 0)
+                return cannot(place, path, controller, member, errno, err);
+        }
         if (!strchr(path, '/'))
             return 0;
         next = step(dir, &path);

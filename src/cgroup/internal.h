@@ -42,9 +42,33 @@ const char *cgroup_own_below(const char *own, const char *root);
 /** cgroup_has_controller - whether @word is one of the comma separated @controllers (NULL: none) */
 bool cgroup_has_controller(const char *controllers, const char *word);
 
+/* ---- unprivileged.c ---- */
+
 /** cgroup_unprivileged - whether the caller may lack rights on the machine's cgroups: not root, or
- * in a user namespace */
+ * in a user namespace; or as --rootless says */
 bool cgroup_unprivileged(void);
+
+/** cgroup_default_parent - where a container goes that names no cgroup: how much of @h->own is the
+ * path of the cgroup to make it in (0: the top of the mount) */
+int cgroup_default_parent(const struct cgroup_hierarchy *h);
+
+/** cgroup_common - length of the path that two paths of cgroups have in common: 0 for "/a" and
+ * "/b", 2 for "/a/b" and "/a/c" */
+int cgroup_common(const char *a, const char *b);
+
+/**
+ * cgroup_may_enter - whether the kernel lets this caller move a process of its own there
+ * @above: set if not: how much of @place->path is the cgroup that it would have to own
+ * Always true for v1, which asks for less. Source: cgroup-v2.rst, "Delegation Containment".
+ */
+bool cgroup_may_enter(const struct cgroup_place *place, int *above);
+
+/** cgroup_user_unit - "user@1000.service" if @path leads through it, in @buf; or NULL */
+const char *cgroup_user_unit(const char *path, char *buf, size_t size);
+
+/** cgroup_refused - the error for a limit of a place that cgroup_prepare() had to leave out */
+int cgroup_refused(const struct cgroup_place *place, const char *member, const char *controller,
+                   struct err *err);
 
 /* ---- plan.c ---- */
 
@@ -56,6 +80,32 @@ const char *cgroup_path_normalise(const char *path, struct oci_arena *arena, str
  * whether the cgroups exist: .created is false everywhere */
 int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const char *id,
                    struct oci_arena *arena, struct cgroup_record *out, struct err *err);
+
+/* ---- inner.c: a cgroup below the container's, in which its processes live ---- */
+
+/** cgroup_inner_make - make it, if the record has one */
+int cgroup_inner_make(const struct cgroup_record *record, struct err *err);
+
+/** cgroup_inner_enable - give the cgroups down to it the controllers that the container has; there
+ * must be no process above it any more */
+void cgroup_inner_enable(const struct cgroup_record *record);
+
+/** cgroup_inner_dir - fd of the directory in which processes live: of the place itself, or below
+ * it. A new one: the caller closes it. */
+int cgroup_inner_dir(const struct cgroup_record *record, struct cgroup_place *place,
+                     struct err *err);
+
+/** cgroup_inner_path - its path, as a place's; in @arena */
+const char *cgroup_inner_path(const struct cgroup_record *record, const struct cgroup_place *place,
+                              struct oci_arena *arena);
+
+/* ---- prepare.c ---- */
+
+/** cgroup_place_prepare - make the place's cgroup and open it; 1: this caller has no right to */
+int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *err);
+
+/** cgroup_set_aside - move a refused place to the end of the array, behind what is in use */
+void cgroup_set_aside(struct cgroup_record *record, size_t i);
 
 /* ---- dir.c: verified directories and the small files in them ---- */
 
@@ -217,6 +267,9 @@ bool cgroup_has_word(const char *words, const char *word);
  * yet, as far as its parents let it; failures are left for cgroup_enable() to tell */
 void cgroup_enable_some(struct cgroup_place *place, int mount);
 
+/** cgroup_enable_all - enable at one level what it has and its children lack */
+void cgroup_enable_all(int dir);
+
 /** cgroup_enable - enable one controller along the path down to the place
  * @member: for the error, which names the cgroup that does not have it or cannot give it */
 int cgroup_enable(struct cgroup_place *place, const char *controller, const char *member,
@@ -242,8 +295,8 @@ bool cgroup_rules_end_open(const struct oci_device_rule *rules, size_t n);
 
 /* ---- bpf.c ---- */
 
-/** cgroup_devices_attach - put the program in force for a v2 cgroup, in place of those that are
- * attached to it now, at no time with none */
+/** cgroup_devices_attach - put the program in force for a v2 cgroup, in place of the one of ours
+ * that is attached to it now, in one step; programs of others stay */
 int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struct err *err);
 
 /* ---- check.c ---- */
@@ -252,8 +305,10 @@ int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struc
  */
 bool cgroup_write_dispensable(const struct cgroup_write *row);
 
-/** cgroup_no_hierarchy - the error that the machine has no such controller */
-int cgroup_no_hierarchy(const struct cgroup_write *row, struct err *err);
+/** cgroup_no_hierarchy - the error that the machine has no such controller, with the reason as far
+ * as /proc/cgroups tells it */
+int cgroup_no_hierarchy(const struct cgroup_machine *machine, const struct cgroup_write *row,
+                        struct err *err);
 
 /** cgroup_check_on - cgroup_check() against a given machine */
 int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resources *resources,
@@ -277,6 +332,9 @@ int cgroup_v1_cpuset_fill(const struct cgroup_place *place, int mount, struct er
 /** cgroup_v1_frozen - 1, 0, or -1 if it cannot be told */
 int cgroup_v1_frozen(int dir);
 int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err);
+
+/** cgroup_v1_has_children - whether there are cgroups below the place, whose directory is open */
+bool cgroup_v1_has_children(const struct cgroup_place *place);
 
 /** cgroup_v1_thaw_all - thaw the place and all below, so that what was killed there can die */
 void cgroup_v1_thaw_all(struct cgroup_place *place);

@@ -11,7 +11,6 @@
  * controllers that are not mounted.
  */
 #include "base/fd.h"
-#include "base/proc.h"
 #include "base/util.h"
 #include "cgroup/internal.h"
 
@@ -37,21 +36,6 @@ bool cgroup_has_controller(const char *controllers, const char *word)
         p += n + (p[n] == ',');
     }
     return false;
-}
-
-/* --rootless: 1 and 0 as the user says, -1 as it looks. */
-static int rootless = -1;
-
-void cgroup_set_rootless(int value)
-{
-    rootless = value;
-}
-
-bool cgroup_unprivileged(void)
-{
-    if (rootless >= 0)
-        return rootless;
-    return geteuid() != 0 || proc_in_user_namespace();
 }
 
 /* mountinfo writes space, tab, newline and backslash as \ooo. */

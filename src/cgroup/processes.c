@@ -106,7 +106,7 @@ static int pids_read_tree(struct pids *pids, int dir, const struct cgroup_tree *
         int fd = i ? cgroup_open_below(dir, tree->paths[i]) : dir;
         int failed;
 
-        if (fd < 0 && (errno == ENOENT || errno == ENODEV))
+        if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == EXDEV))
             continue;
         if (fd < 0)
             return err_errno(err, "%s", tree->paths[i]);

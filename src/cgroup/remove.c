@@ -10,9 +10,10 @@
  * other runtime: engines put the next container there, and may have set limits on them.
  */
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 
 #define DYING_TIMEOUT 1000   /* milliseconds for what should be gone already */
 #define KILLED_TIMEOUT 30000 /* milliseconds for what was killed just now */
+#define FREE_TURNS 8         /* attempts on v2 before there is a pause between them */
 
 /* Remove everything below @dir that can be removed. */
 static void remove_below(int dir)
@@ -54,14 +56,20 @@ static int still_busy(struct cgroup_place *place, struct err *err)
     return err_set(err, EBUSY, "remove cgroup %s%s", place->mount, place->path);
 }
 
-/* Wait for what keeps the cgroup busy; false when the time is over. */
-static bool wait_until_free(struct cgroup_place *place, struct cgroup_backoff *b)
+/*
+ * Wait for what keeps the cgroup busy; false when the time is over. On v2 "populated 0" means that
+ * the next rmdir(2) succeeds, once the sub-cgroups are gone. Only if somebody makes new ones at the
+ * same time has it to be asked again as on v1.
+ */
+static bool wait_until_free(struct cgroup_place *place, unsigned turn, struct cgroup_backoff *b)
 {
     int64_t left = b->deadline - cgroup_now();
 
-    if (place->v2 && (left <= 0 || cgroup_v2_wait(place->dir - 1, "populated", 0, (int)left) < 0))
+    if (!place->v2)
+        return cgroup_backoff_wait(b);
+    if (left <= 0 || cgroup_v2_wait(place->dir - 1, "populated", 0, (int)left) < 0)
         return false;
-    return cgroup_backoff_wait(b);
+    return turn < FREE_TURNS || cgroup_backoff_wait(b);
 }
 
 int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err *err)
@@ -87,13 +95,44 @@ int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err
             continue;
         if (dir < 0)
             return -1;
-        if (turn > 0 && !wait_until_free(place, &b))
+        if (turn > 0 && !wait_until_free(place, turn, &b))
             return still_busy(place, err);
         remove_below(dir);
     }
 }
 
-int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
+/* The slices above a cgroup that was made where systemd does not manage: nobody else takes them
+ * away. */
+static void remove_slices(const struct cgroup_place *place)
+{
+    static const char *const managed[] = {"name=systemd", "cpu",     "cpuacct", "blkio",
+                                          "memory",       "devices", "pids"};
+    struct err ignored = ERR_INIT;
+    _cleanup_close_ int mount = cgroup_mount_open(place, &ignored);
+    _cleanup_free_ char *path = strdup(place->path + 1);
+    char *slash;
+
+    for (size_t i = 0; i < ARRAY_SIZE(managed); i++) {
+        if (place->v2 || cgroup_has_controller(place->controllers, managed[i]))
+            return;
+    }
+    while (mount >= 0 && path && (slash = strrchr(path, '/'))) {
+        *slash = '\0';
+        if (unlinkat(mount, path, AT_REMOVEDIR) < 0)
+            break;
+    }
+}
+
+static bool is_ours(const struct cgroup_record *record)
+{
+    for (size_t i = 0; i < record->places_n; i++) {
+        if (record->places[i].created)
+            return true;
+    }
+    return false;
+}
+
+static int remove_all(const struct cgroup_record *record, bool kill, struct err *err)
 {
     /* Only in cgroups that we made: others may hold processes of others, for instance when create
      * refused one for just that reason. */
@@ -117,4 +156,29 @@ int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err
             failed = -1;
     }
     return failed;
+}
+
+int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
+{
+    struct cgroup_place *inside = cgroup_process_place(record, true);
+    struct err why = ERR_INIT;
+    int stopped;
+
+    if (record->driver != CGROUP_SYSTEMD || !is_ours(record))
+        return remove_all(record, kill, err);
+    /* Killed first: systemd would ask them to end, and wait. */
+    if (kill && inside && cgroup_signal_place(record, inside, SIGKILL, err) < 0)
+        return -1;
+    stopped = systemd_stop(record, &why);
+    if (remove_all(record, kill, stopped < 0 ? &why : err) < 0) {
+        if (stopped < 0)
+            *err = why;
+        return -1;
+    }
+    for (size_t i = 0; i < record->places_n; i++)
+        remove_slices(&record->places[i]);
+    /* Its cgroup is gone: to systemd the unit has ended, told or not. */
+    if (stopped < 0)
+        log_warning("%s", why.text);
+    return 0;
 }

@@ -8,11 +8,13 @@
 #include "cmd/cmd.h"
 
 #include "base/fd.h"
+#include "base/proc.h"
 #include "base/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +87,20 @@ static int write_new(int dir, const char *name, const char *text, size_t len, st
     return errno == EEXIST ? exists_error(name, err) : write_named(dir, name, text, len, err);
 }
 
+/* A terminal's group is 5 (tty). In a user namespace that has no such group, no mount may name it.
+ */
+static void drop_unmapped_group(struct oci_config *config)
+{
+    if (proc_map_id("gid_map", 5, NULL))
+        return;
+    for (size_t i = 0; i < config->mounts_n; i++) {
+        struct oci_mount *m = &config->mounts[i];
+
+        if (m->options_n && strcmp(m->options[m->options_n - 1], "gid=5") == 0)
+            m->options_n--;
+    }
+}
+
 static int write_config(const struct spec_options *o, struct oci_arena *arena, struct err *err)
 {
     const char *name = o->file ? o->file : "config.json", *bundle = o->bundle ? o->bundle : ".";
@@ -93,6 +109,8 @@ static int write_config(const struct spec_options *o, struct oci_arena *arena, s
     _cleanup_close_ int dir = -1;
     size_t len;
 
+    if (config)
+        drop_unmapped_group(config);
     if (config)
         text = oci_encode(&oci_config_table, config, OCI_STYLE_TABS, &len);
     if (!text)

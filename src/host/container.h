@@ -24,9 +24,10 @@ struct runtime {
 };
 
 /**
- * runtime_default_root - /run/ocirun, or $XDG_RUNTIME_DIR/ocirun when not real root (not uid 0, or
- * in a user namespace with XDG_RUNTIME_DIR set); an empty XDG_RUNTIME_DIR counts as unset Returns
- * malloc'ed text.
+ * runtime_default_root - the state directory without --root, as malloc'ed text
+ * /run/ocirun for root; for others, and root of a user namespace who may not write to /run, the
+ * first of $XDG_RUNTIME_DIR/ocirun, /run/user/UID/ocirun, /tmp/ocirun-UID. An empty or relative
+ * XDG_RUNTIME_DIR counts as unset.
  */
 char *runtime_default_root(void);
 

@@ -49,8 +49,7 @@ static int end_process(const struct deletion *d, const struct record_process *p,
         return 0;
     if (proc_send_signal(pidfd, (pid_t)p->pid, p->start_time, SIGKILL, err) < 0)
         return err->errnum == ESRCH ? 0 : err_context(err, "%s", what);
-    if (cgroup_frozen(&d->found.record.cgroup) == 1 &&
-        cgroup_freeze(&d->found.record.cgroup, false, err) < 0)
+    if (cgroup_let_die(&d->found.record.cgroup, err) < 0)
         return -1;
     if (pidfd >= 0 && proc_wait_pidfd(pidfd, d->rt->timeout, err) < 0) {
         proc_describe((pid_t)p->pid, who, sizeof who);

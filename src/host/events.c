@@ -86,8 +86,9 @@ static int loop(struct watch *w, struct err *err)
                 continue;
             return err_errno(err, "poll");
         }
-        /* What killed init comes before its end, in the output too. */
-        if (p[2].revents && print_oom(w, err) < 0)
+        /* What killed init comes before its end, in the output too; and the kernel holds a
+         * notification back when there has just been one, so at the end the count itself tells. */
+        if ((p[2].revents || p[0].revents) && print_oom(w, err) < 0)
             return -1;
         p[2].fd = w->oom.fd;
         if (p[0].revents)

@@ -180,7 +180,7 @@ static int fill_setup(struct execution *x, struct err *err)
     struct protocol_setup *s = &x->setup;
     size_t len = strlen(x->o->id);
 
-    s->flags = SETUP_EXEC | SETUP_NOT_DUMPABLE | lsm_flags(&x->process);
+    s->flags = SETUP_EXEC | SETUP_NOT_DUMPABLE | lsm_flags(&x->process, NULL);
     if (oci_annotation(&x->config, "run.oci.keep_original_groups"))
         s->flags |= SETUP_KEEP_GROUPS;
     s->listen_fds = handoff_listen_fds();

@@ -9,11 +9,13 @@
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "host/subid.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,45 +53,83 @@ static bool own_id_only(const struct oci_id_mapping *maps, size_t n, uint32_t id
     return n == 1 && maps[0].size == 1 && maps[0].host_id == id;
 }
 
-/* newuidmap PID CONTAINER HOST SIZE …: setuid helpers that check /etc/subuid. */
-static int run_helper(const char *helper, pid_t pid, const struct oci_id_mapping *maps, size_t n,
-                      struct err *err)
-{
-    _cleanup_free_ char **argv = calloc(3 + 3 * n, sizeof *argv);
-    _cleanup_free_ char *numbers = malloc((3 * n + 1) * 24);
-    _cleanup_close_ int words = -1;
-    char said[256] = "";
-    int status, pipe[2];
-    ssize_t n_said;
-    pid_t child;
+/* What differs between uids and gids. */
+struct kind {
+    const char *map, *member, *helper, *file;
+};
 
-    if (!argv || !numbers)
-        return err_set(err, ENOMEM, "%s", helper);
-    argv[0] = (char *)helper;
-    for (size_t i = 0; i < 3 * n + 1; i++) {
-        char *slot = numbers + i * 24;
+static const struct kind uids = {"uid_map", "linux.uidMappings", "newuidmap", "/etc/subuid"};
+static const struct kind gids = {"gid_map", "linux.gidMappings", "newgidmap", "/etc/subgid"};
+
+/* newuidmap PID CONTAINER HOST SIZE …; NULL when memory is short. Numbers lie behind the array. */
+static char **helper_argv(const char *helper, pid_t pid, const struct oci_id_mapping *maps,
+                          size_t n)
+{
+    size_t words = 3 * n + 1;
+    char **argv = malloc((words + 2) * sizeof *argv + words * 24);
+    char *numbers = argv ? (char *)(argv + words + 2) : NULL;
+
+    for (size_t i = 0; argv && i < words; i++) {
         const struct oci_id_mapping *m = &maps[i ? (i - 1) / 3 : 0];
         uint32_t value = i == 0             ? (uint32_t)pid
                          : (i - 1) % 3 == 0 ? m->container_id
                          : (i - 1) % 3 == 1 ? m->host_id
                                             : m->size;
 
-        snprintf(slot, 24, "%u", value);
-        argv[1 + i] = slot;
+        argv[1 + i] = numbers + i * 24;
+        snprintf(argv[1 + i], 24, "%u", value);
     }
+    if (argv) {
+        argv[0] = (char *)helper;
+        argv[words + 1] = NULL;
+    }
+    return argv;
+}
+
+static int helper_failed(const struct kind *kind, const char *said,
+                         const struct oci_id_mapping *maps, size_t n, uint32_t own, struct err *err)
+{
+    if (subid_explain(kind->file, kind->member, maps, n, own, err))
+        return -1;
+    err_set(err, 0, "%s: %s refused the mappings%s%s", kind->member, kind->helper,
+            *said ? ": " : "", said);
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+        err_hint(err, "the caller has no_new_privs set, with which %s gains no privilege",
+                 kind->helper);
+    else
+        err_hint(err,
+                 "they must lie within the caller's ranges in %s, and %s has to be setuid "
+                 "root or to have file capabilities",
+                 kind->file, kind->helper);
+    return err_object(err, "%s", kind->member);
+}
+
+/* Setuid helpers that check /etc/subuid and /etc/subgid. */
+static int run_helper(const struct kind *kind, pid_t pid, const struct oci_id_mapping *maps,
+                      size_t n, uint32_t own, struct err *err)
+{
+    _cleanup_free_ char **argv = helper_argv(kind->helper, pid, maps, n);
+    _cleanup_close_ int words = -1;
+    char said[256] = "";
+    int status, pipe[2];
+    ssize_t n_said;
+    pid_t child;
+
+    if (!argv)
+        return err_set(err, ENOMEM, "%s", kind->helper);
     if (pipe2(pipe, O_CLOEXEC) < 0)
-        return err_errno(err, "run %s", helper);
+        return err_errno(err, "run %s", kind->helper);
     words = pipe[0];
     child = fork();
     if (child == 0) {
         dup2(pipe[1], STDERR_FILENO); /* what it says goes into our one line */
         proc_default_signals();       /* a foreground run has blocked them all */
-        execvp(helper, argv);
+        execvp(kind->helper, argv);
         _exit(127);
     }
     fd_close(pipe[1]);
     if (child < 0)
-        return err_errno(err, "run %s", helper);
+        return err_errno(err, "run %s", kind->helper);
     n_said = read(words, said, sizeof said - 1);
     said[n_said > 0 ? n_said : 0] = '\0';
     said[strcspn(said, "\n")] = '\0';
@@ -98,22 +138,43 @@ static int run_helper(const char *helper, pid_t pid, const struct oci_id_mapping
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        err_set(err, ENOENT, "run %s", helper);
-        return err_hint(err, "install the package uidmap");
+        err_set(err, ENOENT, "%s: run %s", kind->member, kind->helper);
+        return err_hint(err, "install the package uidmap (shadow-utils), or map only the own id: "
+                             "one entry of size 1");
     }
-    err_set(err, 0, "%s refused the mappings%s%s", helper, *said ? ": " : "", said);
-    return err_hint(err, "they must lie within the caller's ranges in %s",
-                    !strcmp(helper, "newuidmap") ? "/etc/subuid" : "/etc/subgid");
+    return helper_failed(kind, said, maps, n, own, err);
 }
 
-static int write_map(int proc_pid, const char *file, const struct oci_id_mapping *maps, size_t n,
-                     struct err *err)
+/* The first id that our own user namespace does not have, and so cannot hand on. */
+static bool find_unmapped(const char *map, const struct oci_id_mapping *maps, size_t n,
+                          uint32_t *id)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t ends[] = {maps[i].host_id, maps[i].host_id + maps[i].size - 1};
+
+        for (size_t j = 0; j < ARRAY_SIZE(ends); j++) {
+            *id = ends[j];
+            if (maps[i].size && !proc_map_id(map, *id, NULL))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int write_map(int proc_pid, const struct kind *kind, const struct oci_id_mapping *maps,
+                     size_t n, struct err *err)
 {
     char text[MAP_TEXT];
+    uint32_t id;
 
     if (map_text(maps, n, text, sizeof text) < 0)
-        return err_set(err, E2BIG, "%s", file);
-    return fd_write_file_at(proc_pid, file, text, err);
+        return err_set(err, E2BIG, "%s: %s", kind->member, kind->map);
+    if (fd_write_file_at(proc_pid, kind->map, text, err) == 0)
+        return 0;
+    err_context(err, "%s", kind->member);
+    if (err->errnum == EPERM && find_unmapped(kind->map, maps, n, &id))
+        err_hint(err, "hostID %u: the user namespace that this runs in has no such id", id);
+    return err_object(err, "%s", kind->member);
 }
 
 int ids_write(pid_t pid, const struct oci_linux *config, bool *denied, struct err *err)
@@ -128,22 +189,19 @@ int ids_write(pid_t pid, const struct oci_linux *config, bool *denied, struct er
     if (dir < 0)
         return err_errno(err, "open %s", path);
     if (!privileged && !own_id_only(config->gid_mappings, config->gid_mappings_n, getegid())) {
-        if (run_helper("newgidmap", pid, config->gid_mappings, config->gid_mappings_n, err) < 0)
-            return err_context(err, "linux.gidMappings");
+        if (run_helper(&gids, pid, config->gid_mappings, config->gid_mappings_n, getegid(), err) <
+            0)
+            return -1;
     } else {
         if (!privileged) {
             if (fd_write_file_at(dir, "setgroups", "deny", err) < 0)
                 return -1;
             *denied = true;
         }
-        if (write_map(dir, "gid_map", config->gid_mappings, config->gid_mappings_n, err) < 0)
-            return err_context(err, "linux.gidMappings");
+        if (write_map(dir, &gids, config->gid_mappings, config->gid_mappings_n, err) < 0)
+            return -1;
     }
-    if (!privileged && !own_id_only(config->uid_mappings, config->uid_mappings_n, geteuid())) {
-        if (run_helper("newuidmap", pid, config->uid_mappings, config->uid_mappings_n, err) < 0)
-            return err_context(err, "linux.uidMappings");
-    } else if (write_map(dir, "uid_map", config->uid_mappings, config->uid_mappings_n, err) < 0) {
-        return err_context(err, "linux.uidMappings");
-    }
-    return 0;
+    if (!privileged && !own_id_only(config->uid_mappings, config->uid_mappings_n, geteuid()))
+        return run_helper(&uids, pid, config->uid_mappings, config->uid_mappings_n, geteuid(), err);
+    return write_map(dir, &uids, config->uid_mappings, config->uid_mappings_n, err);
 }

@@ -11,6 +11,7 @@
 #include "base/protocol.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifndef DISABLE_SELINUX
@@ -34,21 +35,30 @@ bool lsm_apparmor_enabled(void)
     return on;
 }
 
-static bool selinuxfs_is_mounted(void)
+#ifndef DISABLE_SELINUX
+/* A kernel that has SELinux, on a system that has not: then the module is on, takes every label and
+ * keeps none. What runs has the name "kernel" for a label, not "user:role:type". */
+static bool selinux_has_policy(void)
 {
-    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
-    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC;
+    char label[256];
+    int fd = open("/proc/thread-self/attr/current", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, label, sizeof label) : -1;
 
     fd_close(fd);
-    return on;
+    return len > 0 && memchr(label, ':', (size_t)len) != NULL;
 }
+#endif
 
 bool lsm_selinux_enabled(void)
 {
 #ifdef DISABLE_SELINUX
     return false;
 #else
-    return selinuxfs_is_mounted();
+    int fd = open("/sys/fs/selinux", O_PATH | O_CLOEXEC);
+    bool on = fd >= 0 && mount_statfs_magic(fd) == SELINUX_MAGIC && selinux_has_policy();
+
+    fd_close(fd);
+    return on;
 #endif
 }
 
@@ -87,7 +97,23 @@ static bool selinux_label_is_valid(const char *label)
 }
 #endif
 
-uint32_t lsm_flags(const struct oci_process *p)
+/* Whether SELinux is on; @member of the configuration asks for @label, which may be NULL. */
+static bool selinux_wanted(const char *member, const char *label)
+{
+    if (!label || !*label)
+        return false;
+    if (!lsm_selinux_enabled()) {
+        log_warning("%s %s: SELinux is off, going on without", member, label);
+        return false;
+    }
+#ifndef DISABLE_SELINUX
+    if (!selinux_label_is_valid(label))
+        log_warning("%s %s: the policy does not know this label", member, label);
+#endif
+    return true;
+}
+
+uint32_t lsm_flags(const struct oci_process *p, const struct oci_linux *linux_config)
 {
     uint32_t flags = 0;
 
@@ -98,23 +124,9 @@ uint32_t lsm_flags(const struct oci_process *p)
             log_warning("process.apparmorProfile %s: AppArmor is off, going on without",
                         p->apparmor_profile);
     }
-    if (p && p->selinux_label && *p->selinux_label) {
-        if (!lsm_selinux_enabled())
-            log_warning("process.selinuxLabel %s: SELinux is off, going on without",
-                        p->selinux_label);
-#ifndef DISABLE_SELINUX
-        else if (!selinux_label_is_valid(p->selinux_label))
-            log_warning("process.selinuxLabel %s: the policy does not know this label",
-                        p->selinux_label);
-#endif
-        if (lsm_selinux_enabled())
-            flags |= SETUP_SELINUX;
-    }
+    if (p && selinux_wanted("process.selinuxLabel", p->selinux_label))
+        flags |= SETUP_SELINUX;
+    if (linux_config && selinux_wanted("linux.mountLabel", linux_config->mount_label))
+        flags |= SETUP_SELINUX;
     return flags;
-}
-
-void lsm_check_mount_label(const char *label)
-{
-    if (label && *label && !lsm_selinux_enabled())
-        log_warning("linux.mountLabel %s: SELinux is off, going on without", label);
 }

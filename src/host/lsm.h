@@ -9,14 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** lsm_flags - SETUP_APPARMOR, SETUP_SELINUX for the labels that the process asks for; a label
- * whose LSM is off gives a warning and no flag. @p may be NULL. */
-uint32_t lsm_flags(const struct oci_process *p);
+/**
+ * lsm_flags - SETUP_APPARMOR, SETUP_SELINUX for the labels that are asked for
+ * @p, @linux_config: of the configuration; either may be NULL
+ * A label whose LSM is off gives a warning and no flag.
+ */
+uint32_t lsm_flags(const struct oci_process *p, const struct oci_linux *linux_config);
 
-/** lsm_check_mount_label - warn when linux.mountLabel will have no effect; @label may be NULL */
-void lsm_check_mount_label(const char *label);
-
-/** lsm_apparmor_enabled, lsm_selinux_enabled - whether the running kernel enforces it */
+/** lsm_apparmor_enabled, lsm_selinux_enabled - whether the running kernel has it switched on;
+ * SELinux without a policy is off: its labels mean nothing */
 bool lsm_apparmor_enabled(void);
 bool lsm_selinux_enabled(void);
 

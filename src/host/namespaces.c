@@ -117,6 +117,8 @@ int namespaces_plan(struct creation *c, struct err *err)
     c->spawn.plan.child.wait_cgroup |= c->record.cgroup.places_n > 0;
     c->spawn.maps = c->bundle.config.linux_;
     c->record.chroot = in.kind[OCI_NS_MOUNT] != PLAN_NEW;
+    if (in.kind[OCI_NS_NETWORK] == PLAN_NEW)
+        c->setup.flags |= SETUP_LOOPBACK;
     if (c->spawn.plan.child.join[0])
         c->setup.flags |= SETUP_NOT_DUMPABLE;
     /* In a user namespace, ours or the container's, mknod makes nodes that nobody may open. */

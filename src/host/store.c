@@ -32,19 +32,6 @@
 
 #define RECORD_MAX (16 << 20)
 
-char *runtime_default_root(void)
-{
-    const char *dir = getenv("XDG_RUNTIME_DIR");
-    char *text;
-
-    if (dir && *dir && (geteuid() != 0 || proc_in_user_namespace())) {
-        if (asprintf(&text, "%s/ocirun", dir) < 0)
-            return NULL;
-        return text;
-    }
-    return strdup("/run/ocirun");
-}
-
 int container_id_check(const char *id, struct err *err)
 {
     static const char allowed[] =
@@ -59,44 +46,69 @@ int container_id_check(const char *id, struct err *err)
     return 0;
 }
 
-/* mkdir -p with private modes for what we make ourselves. */
-static int make_path(const char *path, struct err *err)
+/* mkdir -p with private modes for what we make ourselves; errno on -1. */
+static int make_path(const char *path)
 {
     _cleanup_free_ char *copy = strdup(path);
 
     if (!copy)
-        return err_set(err, ENOMEM, "state directory %s", path);
+        return -1;
     for (char *p = copy + 1; *p; p++) {
         if (*p != '/')
             continue;
         *p = '\0';
         if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-            return err_errno(err, "create the state directory %s", copy);
+            return -1;
         *p = '/';
     }
-    if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-        return err_errno(err, "create the state directory %s", path);
-    return 0;
+    return mkdir(copy, 0700) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* In /tmp anybody could have made it before us. */
+static int check_private(int fd, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077) == 0)
+        return 0;
+    err_set(err, 0, "the state directory %s is not this user's alone", path);
+    return err_hint(err, "set XDG_RUNTIME_DIR or --root");
+}
+
+static int no_root(const char *what, const char *path, bool by_default, struct err *err)
+{
+    const char *session = getenv("XDG_RUNTIME_DIR");
+
+    err_errno(err, "%s the state directory %s", what, path);
+    if (by_default && session && *session && strncmp(path, session, strlen(session)) == 0)
+        err_hint(err, "XDG_RUNTIME_DIR has to be a directory of this user");
+    return -1;
 }
 
 int store_root(const struct runtime *rt, bool create, struct err *err)
 {
     _cleanup_free_ char *fallback = rt->root ? NULL : runtime_default_root();
     const char *path = rt->root ? rt->root : fallback;
-    int fd;
+    int fd, flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    bool shared;
 
     if (!path)
         return err_set(err, ENOMEM, "state directory");
     if (!*path || !strcmp(path, "/"))
         return err_set(err, 0, "--root \"%s\" cannot be the state directory", path);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    shared = !rt->root && strncmp(path, RUNDIR_TMP, strlen(RUNDIR_TMP)) == 0;
+    if (shared)
+        flags |= O_NOFOLLOW;
+    fd = open(path, flags);
     if (fd < 0 && errno == ENOENT && create) {
-        if (make_path(path, err) < 0)
-            return -1;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (make_path(path) < 0)
+            return no_root("create", path, !rt->root, err);
+        fd = open(path, flags);
     }
     if (fd < 0)
-        return err_errno(err, "open the state directory %s", path);
+        return no_root("open", path, !rt->root, err);
+    if (shared && check_private(fd, path, err) < 0)
+        return fd_close(fd);
     return fd;
 }
 
@@ -200,16 +212,32 @@ int store_remove_own(int root, const char *id, int dir, struct err *err)
     return store_remove(root, id, err);
 }
 
-int store_write(int dir, const struct record *record, struct err *err)
+int store_stage(int dir, const struct record *record, struct store_staged *staged, struct err *err)
 {
     size_t len;
     _cleanup_free_ char *text = oci_encode(&record_table, record, OCI_STYLE_COMPACT, &len);
 
     if (!text)
         return err_set(err, ENOMEM, "write the record");
-    if (fd_replace_file_at(dir, STORE_RECORD, text, len, 0600, err) < 0)
+    if (fd_stage_file_at(dir, STORE_RECORD, text, len, 0600, staged->name, err) < 0)
         return err_context(err, "write the record");
     return 0;
+}
+
+int store_publish(int dir, const struct store_staged *staged, struct err *err)
+{
+    if (renameat(dir, staged->name, dir, STORE_RECORD) == 0)
+        return 0;
+    err_errno(err, "write the record");
+    unlinkat(dir, staged->name, 0);
+    return -1;
+}
+
+int store_write(int dir, const struct record *record, struct err *err)
+{
+    struct store_staged staged;
+
+    return store_stage(dir, record, &staged, err) < 0 ? -1 : store_publish(dir, &staged, err);
 }
 
 int store_read(int dir, struct oci_arena *arena, struct record *record, struct err *err)

@@ -122,6 +122,31 @@ static bool same_devices(const struct oci_resources *a, const struct oci_resourc
     return true;
 }
 
+/* Other cpus can make a partition invalid: asking for it again has the kernel's verdict read. */
+static int add_partition(struct oci_resources *out, const struct oci_resources *merged,
+                         struct oci_arena *arena)
+{
+    static const char partition[] = "cpuset.cpus.partition";
+    struct oci_pair *list;
+
+    for (size_t i = 0; i < out->unified_n; i++) {
+        if (strcmp(out->unified[i].key, partition) == 0)
+            return 0;
+    }
+    for (size_t i = 0; i < merged->unified_n; i++) {
+        if (strcmp(merged->unified[i].key, partition) != 0)
+            continue;
+        list = oci_alloc(arena, (out->unified_n + 1) * sizeof *list);
+        if (!list)
+            return -1;
+        if (out->unified_n)
+            memcpy(list, out->unified, out->unified_n * sizeof *list);
+        list[out->unified_n++] = merged->unified[i];
+        out->unified = list;
+    }
+    return 0;
+}
+
 /* What goes with the changes, from what holds after them. */
 static int add_companions(struct oci_resources *out, const struct oci_resources *merged,
                           struct oci_arena *arena)
@@ -149,6 +174,8 @@ static int add_companions(struct oci_resources *out, const struct oci_resources 
             c->burst = merged->cpu->burst;
         }
         out->cpu = c;
+        if (c->cpus && *c->cpus && add_partition(out, merged, arena) < 0)
+            return -1;
     }
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "host/namespaces.h"
 #include "host/schedule.h"
+#include "host/spawn.h"
 #include "seccomp/seccomp.h"
 
 #include <stdio.h>
@@ -99,6 +100,23 @@ static bool id_is_mapped(const struct oci_id_mapping *maps, size_t n, uint32_t i
     return false;
 }
 
+static int check_groups(const struct check *c, struct err *err)
+{
+    const struct oci_user *user = c->p ? &c->p->user : NULL;
+    char path[64];
+
+    if (oci_annotation(c->config, "run.oci.keep_original_groups"))
+        return 0;
+    for (size_t i = 0; user && i < user->additional_gids_n; i++) {
+        if (id_is_mapped(c->lin->gid_mappings, c->lin->gid_mappings_n, user->additional_gids[i]))
+            continue;
+        snprintf(path, sizeof path, "process.user.additionalGids[%zu]", i);
+        return bundle_fail(c->b, err, path, "%u is not mapped by linux.gidMappings",
+                           user->additional_gids[i]);
+    }
+    return 0;
+}
+
 static int check_user_namespace(const struct check *c, struct err *err)
 {
     const struct oci_namespace *user = validate_namespace(c->config, OCI_NS_USER);
@@ -108,7 +126,13 @@ static int check_user_namespace(const struct check *c, struct err *err)
         if (l->uid_mappings_n || l->gid_mappings_n)
             return fail(c, err, l->uid_mappings_n ? "linux.uidMappings" : "linux.gidMappings",
                         "mappings without a user namespace in linux.namespaces");
-        return 0;
+        if (spawn_privileged())
+            return 0;
+        /* Making one that nobody asked for would be another container than the document's. */
+        fail(c, err, "linux.namespaces",
+             "an ordinary user needs a user namespace among them, with uidMappings and "
+             "gidMappings");
+        return err_hint(err, "\"ocirun spec --rootless\" writes such a configuration");
     }
     if (user->path)
         return 0; /* its maps exist; engines give a dummy one (podman) */
@@ -121,7 +145,7 @@ static int check_user_namespace(const struct check *c, struct err *err)
     if (c->p && !id_is_mapped(l->gid_mappings, l->gid_mappings_n, c->p->user.gid))
         return bundle_fail(c->b, err, "process.user.gid", "%u is not mapped by linux.gidMappings",
                            c->p->user.gid);
-    return 0;
+    return check_groups(c, err);
 }
 
 static int check_affinity(const struct check *c, struct err *err)

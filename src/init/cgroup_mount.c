@@ -16,6 +16,10 @@
  * runtimes do the same. Where the kernel refuses a new mount (EPERM in a user namespace that does
  * not own the cgroup namespace, EBUSY) the container's own directory has to do.
  *
+ * There is one superblock of v2, and a mount made in the machine's own cgroup namespace sets its
+ * options anew for everybody (nsdelegate, memory_recursiveprot); so a new mount asks for those that
+ * the host's mount has.
+ *
  * The host's layout is read from mountinfo: directories below /sys/fs/cgroup need not be cgroups.
  * This happens before pivot_root, while init sees a copy of the host's mounts.
  */
@@ -40,6 +44,7 @@ struct hierarchy {
     bool v2;
     char *root, *point; /* as in mountinfo */
     char *controllers;  /* v1: "cpu,cpuacct", "name=systemd" */
+    char *options;      /* v2: "nsdelegate,memory_recursiveprot" */
 };
 
 struct layout {
@@ -67,8 +72,9 @@ static char *read_self(struct init *in, const char *name, struct err *err)
     return text;
 }
 
-/* Keep only controllers of a v1 superblock's options: the rest is known and short. */
-static void keep_controllers(char *options)
+/* Keep of a superblock's options what says which hierarchy it is (v1: the controllers) or how it
+ * behaves (v2): the rest is known and short. */
+static void keep_own_options(char *options)
 {
     static const char *const others[] = {
         "rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "seclabel", "none"};
@@ -111,10 +117,11 @@ static bool parse_line(char *line, struct hierarchy *h)
     h->v2 = type[6] == '2';
     if (h->root == NULL || h->point == NULL || super == NULL)
         return false;
-    if (!h->v2) {
-        keep_controllers(super);
+    keep_own_options(super);
+    if (h->v2)
+        h->options = super;
+    else
         h->controllers = super;
-    }
     return h->v2 || super[0] != '\0';
 }
 
@@ -210,8 +217,10 @@ static int attach_new(struct init *in, const struct hierarchy *h, const struct m
     struct mount_options own = *o;
 
     own.data = data;
-    own.data_n = h->v2 ? 0 : 1;
-    if (!h->v2)
+    own.data_n = h->v2 && (h->options == NULL || h->options[0] == '\0') ? 0 : 1;
+    if (h->v2)
+        data[0] = h->options;
+    else
         data[0] = strncmp(h->controllers, "name=", 5) != 0
                       ? h->controllers
                       : oci_printf(in->arena, "none,%s", h->controllers);
@@ -321,7 +330,7 @@ static int fill_tree(struct init *in, const struct layout *l, const struct mount
 static int mount_tree(struct init *in, const struct layout *l, const struct mount_options *o,
                       int target, struct err *err)
 {
-    static const char *data[] = {"mode=755", NULL};
+    const char *data[] = {"mode=755", NULL, NULL};
     struct mount_options tmpfs = {.set = o->set & ~(uint64_t)MOUNT_ATTR_RDONLY,
                                   .rec_set = o->rec_set & ~(uint64_t)MOUNT_ATTR_RDONLY,
                                   .data = data,
@@ -329,6 +338,10 @@ static int mount_tree(struct init *in, const struct layout *l, const struct moun
     int procfs = init_mounts_procfs(in);
     struct mount_object object;
 
+    if (init_label_option(in, "tmpfs", &data[1], err) < 0)
+        return -1;
+    if (data[1])
+        tmpfs.data_n++;
     if (mount_new("tmpfs", "cgroup", &tmpfs, &object, err) < 0)
         return -1;
     if (mount_attach(&object, target, procfs, err) < 0) {

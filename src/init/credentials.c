@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "base/sys.h"
+#include "base/util.h"
 #include "init/init.h"
 
 #include <errno.h>
@@ -234,6 +235,24 @@ static bool setgroups_denied(struct init *in)
     return fd >= 0 && read(fd, text, sizeof text - 1) >= 4 && strncmp(text, "deny", 4) == 0;
 }
 
+/* Where setgroups(2) is denied, a group that the process has already is as good as set: engines
+ * list the primary one too. */
+static bool groups_are_held(const struct oci_user *user)
+{
+    gid_t held[64];
+    int n = sys_getgroups(ARRAY_SIZE(held), held);
+
+    for (size_t i = 0; i < user->additional_gids_n; i++) {
+        bool found = user->additional_gids[i] == user->gid;
+
+        for (int j = 0; j < n && !found; j++)
+            found = held[j] == user->additional_gids[i];
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 static int groups_set(struct init *in, struct err *err)
 {
     const struct oci_user *user = &in->process->user;
@@ -241,7 +260,7 @@ static int groups_set(struct init *in, struct err *err)
     bool denied = in->setup.flags & SETUP_DENY_SETGROUPS;
 
     _Static_assert(sizeof(gid_t) == sizeof *user->additional_gids, "groups are passed as they are");
-    if (in->setup.flags & SETUP_KEEP_GROUPS || (denied && n == 0))
+    if (in->setup.flags & SETUP_KEEP_GROUPS || (denied && groups_are_held(user)))
         return 0;
     if (!denied && sys_setgroups(n, (const gid_t *)user->additional_gids) == 0)
         return 0;
@@ -249,12 +268,15 @@ static int groups_set(struct init *in, struct err *err)
     int errnum = denied ? EPERM : errno;
 
     denied = denied || (errnum == EPERM && setgroups_denied(in));
-    if (denied && n == 0)
+    if (denied && groups_are_held(user))
         return 0;
     err_set(err, errnum, "process.user.additionalGids: setgroups%s",
             denied ? " is denied in this user namespace" : "");
     if (errnum == EINVAL)
         err_hint(err, "each group needs a mapping in the user namespace");
+    else if (denied)
+        err_hint(err, "other groups need a range of /etc/subgid in linux.gidMappings, which "
+                      "newgidmap(1) maps");
     err_object(err, "process.user.additionalGids");
     return init_seccomp_hint(in, "setgroups", err);
 }

@@ -113,8 +113,13 @@ static int make_node(struct init *in, const struct node *n, struct err *err)
                 return err_errno(err, "change owner");
             return 0;
         }
-        if (errno != EEXIST)
-            return err_errno(err, "create device");
+        if (errno != EEXIST) {
+            err_errno(err, "create device");
+            if (err->errnum == EPERM && n->source)
+                err_hint(err, "in a user namespace devices are bound from the machine, which has "
+                              "none at this path");
+            return -1;
+        }
     }
     if (fstatat(n->dir, n->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         if (is_node(&st, n))

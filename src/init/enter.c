@@ -17,11 +17,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,9 +54,12 @@ int init_arm_death_signal(struct init *in, struct err *err)
 
 static int join_fd(struct init *in, size_t i, struct err *err)
 {
-    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) < 0)
-        return err_errno(err, "join the %s namespace", namespaces[i].name);
-    return 0;
+    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) == 0)
+        return 0;
+    err_errno(err, "join the %s namespace", namespaces[i].name);
+    if (err->errnum == EPERM && (geteuid() != 0 || proc_in_user_namespace()))
+        err_hint(err, "without privilege it has to belong to a user namespace that is joined too");
+    return -1;
 }
 
 /* One entry of the plan: one flag, or, in exec, several that the pidfd joins in one call. */
@@ -107,6 +113,18 @@ static int write_time_offsets(struct init *in, struct err *err)
     return 0;
 }
 
+/* In a new network namespace even the loopback is down. Nobody configures one without a network of
+ * its own (--network none), and programs count on 127.0.0.1. */
+static void loopback_up(struct init *in)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    /* Any socket takes these requests (netdevice(7)); this kind is on every kernel. */
+    _cleanup_close_ int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (sock < 0 || ioctl(sock, SIOCSIFFLAGS, &lo) < 0)
+        init_warn(in, "network: the loopback interface stays down: %s", strerror(errno));
+}
+
 /* The second process has the same parent as this one, so the host side can wait for it. */
 static int fork_again(struct init *in, struct err *err)
 {
@@ -154,6 +172,8 @@ int init_enter_namespaces(void *init, struct err *err)
         return err_errno(err, "make namespaces");
     if ((plan->unshare & CLONE_NEWTIME) && unshare(CLONE_NEWTIME) < 0)
         return err_errno(err, "make the time namespace");
+    if (in->setup.flags & SETUP_LOOPBACK)
+        loopback_up(in);
     if (plan->time_offsets && (init_read_config(in, err) < 0 || write_time_offsets(in, err) < 0))
         return -1;
     if (plan->fork && fork_again(in, err) < 0)
@@ -220,8 +240,8 @@ int init_read_config(void *init, struct err *err)
         if (oci_decode(&oci_process_table, in->config.process, text, len, in->arena, NULL, NULL,
                        &diag) < 0)
             return decode_failed(&diag, err);
-    } else if (oci_decode(&oci_config_table, &in->config, text, len, in->arena, NULL, NULL, &diag) <
-               0) {
+    } else if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL,
+                          &diag) < 0) {
         return decode_failed(&diag, err);
     }
     in->process = in->config.process;

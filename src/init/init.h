@@ -95,6 +95,24 @@ int init_credentials(
 /* lsm.c */
 int init_lsm(void *init, struct err *err); /* AppArmor and SELinux exec attribute */
 
+/** init_lsm_hint - add to the refusal of execve (EACCES, EPERM) the label that may be the reason */
+void init_lsm_hint(struct init *in, struct err *err);
+
+/**
+ * init_label_option - linux.mountLabel as an option of a new file system of @type
+ * @option: set to "context=\"LABEL\"" (the key by run.oci.mount_context_type), from the arena; NULL
+ *          where there is no label, SELinux is off or the type takes none
+ */
+int init_label_option(struct init *in, const char *type, const char **option, struct err *err);
+
+/**
+ * init_label_file - linux.mountLabel for the file of @fd, which is not O_PATH;
+ * init_label_directory() also takes one. Nothing happens where SELinux is off, and where the file
+ * system takes no labels of files (EOPNOTSUPP).
+ */
+int init_label_file(struct init *in, int fd, struct err *err);
+int init_label_directory(struct init *in, int fd, struct err *err);
+
 /* program.c */
 int init_cwd(void *init, struct err *err);            /* cwd made and entered; getcwd check */
 int init_program_lookup(void *init, struct err *err); /* environment, args[0] found and checked */

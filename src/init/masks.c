@@ -62,16 +62,20 @@ static int cover(struct init *in, int source, int target, bool recursive, int *k
     return result;
 }
 
-static int new_empty_tmpfs(struct mount_object *out, struct err *err)
+static int new_empty_tmpfs(struct init *in, struct mount_object *out, struct err *err)
 {
     /* The second inode is for kernels that count the root twice. */
-    static const char *data[] = {"nr_blocks=1", "nr_inodes=2", "mode=755", NULL};
+    const char *data[] = {"nr_blocks=1", "nr_inodes=2", "mode=755", NULL, NULL};
     struct mount_options o = {
         .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
         .data = data,
         .data_n = 3,
     };
 
+    if (init_label_option(in, "tmpfs", &data[3], err) < 0)
+        return -1;
+    if (data[3])
+        o.data_n++;
     return mount_new("tmpfs", "tmpfs", &o, out, err);
 }
 
@@ -81,7 +85,7 @@ static int mask_directory(struct init *in, int target, int *empty, struct err *e
 
     if (*empty >= 0)
         return cover(in, *empty, target, false, NULL, err);
-    if (new_empty_tmpfs(&object, err) < 0)
+    if (new_empty_tmpfs(in, &object, err) < 0)
         return -1;
     if (mount_attach(&object, target, init_mounts_procfs(in), err) < 0) {
         fd_close(object.fd);

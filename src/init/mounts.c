@@ -29,8 +29,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define SELINUX_MAGIC 0xf97cff8cUL
-
 static bool has_namespace(const struct init *in, enum oci_namespace_type type)
 {
     return (in->setup.namespaces & (1U << type)) != 0;
@@ -70,29 +68,16 @@ static int add_option(struct init *in, struct mount_options *o, const char *opti
     return 0;
 }
 
-static bool selinux_is_on(void)
-{
-    static int known = -1;
-    struct statfs fs;
-
-    if (known < 0)
-        known = statfs("/sys/fs/selinux", &fs) == 0 && (unsigned long)fs.f_type == SELINUX_MAGIC;
-    return known > 0;
-}
-
-/* linux.mountLabel, for filesystems that take a context. */
+/* linux.mountLabel, unless the entry has a label of its own. */
 static int add_label(struct init *in, const char *type, struct mount_options *o, struct err *err)
 {
-    static const char *const without[] = {"proc", "sysfs", "mqueue", "cgroup", "cgroup2"};
-    const char *key, *label = in->linux_.mount_label;
+    const char *option;
 
-    if (label == NULL || label[0] == '\0' || has_option(o, "context=") || !selinux_is_on())
+    if (has_option(o, "context=") || has_option(o, "defcontext=") || has_option(o, "rootcontext="))
         return 0;
-    for (size_t i = 0; i < ARRAY_SIZE(without); i++)
-        if (strcmp(type, without[i]) == 0)
-            return 0;
-    key = oci_annotation(&in->config, "run.oci.mount_context_type");
-    return add_option(in, o, oci_printf(in->arena, "%s=\"%s\"", key ? key : "context", label), err);
+    if (init_label_option(in, type, &option, err) < 0)
+        return -1;
+    return option ? add_option(in, o, option, err) : 0;
 }
 
 static int add_tmpfs_mode(struct init *in, const struct mount_target *t, struct mount_options *o,
@@ -162,6 +147,16 @@ static int bind_host_fs(struct init *in, const char *type, const struct mount_op
     return 0;
 }
 
+/* The kernel calls an id that is not mapped invalid, and on some filesystems not even which. */
+static void hint_ids(struct init *in, const struct mount_options *o, struct err *err)
+{
+    if (err->errnum != EINVAL || !(has_option(o, "uid=") || has_option(o, "gid=")))
+        return;
+    if (has_namespace(in, OCI_NS_USER) || proc_in_user_namespace())
+        err_hint(err, "uid= and gid= need a mapping in the user namespace: map the id or leave "
+                      "the option out");
+}
+
 static int mount_filesystem(struct init *in, const struct oci_mount *m, struct mount_options *o,
                             struct err *err)
 {
@@ -186,6 +181,7 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
         return -1;
     if (make_and_attach(in, m, o, target_fd, &object, err) < 0) {
         /* EPERM comes from any of fsopen, fsconfig, fsmount and mount. */
+        hint_ids(in, o, err);
         if (err->errnum != EPERM || !is_virtual ||
             bind_host_fs(in, m->type, o, target_fd, &object, err) < 0)
             return -1;
@@ -195,6 +191,10 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     if (is_tmpfs && o->tmpcopyup && init_tmpcopyup(target_fd, fd, err) < 0)
         return -1;
     if (init_bind_propagation(in, o, fd, err) < 0)
+        return -1;
+    /* Never the machine's own queues. */
+    if (strcmp(m->type, "mqueue") == 0 && has_namespace(in, OCI_NS_IPC) &&
+        init_label_directory(in, fd, err) < 0)
         return -1;
     if (is_virtual && !cloned && m->type[0] == 'p')
         keep_procfs(in, &target, o, &fd);

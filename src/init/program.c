@@ -343,5 +343,8 @@ int init_program_exec(void *init, struct err *err)
 
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-    return lookup_diagnose(root, in->program, errnum, err);
+    lookup_diagnose(root, in->program, errnum, err);
+    if (errnum == EACCES || errnum == EPERM)
+        init_lsm_hint(in, err);
+    return -1;
 }

@@ -56,6 +56,9 @@ static int clone_rootfs(struct init *in, struct mount_object *object, struct err
     object->fd = mount_clone(AT_FDCWD, in->setup.rootfs, true, false, err);
     if (object->fd >= 0)
         return 0;
+    if (err->errnum == EACCES)
+        err_hint(err, "a directory above it is closed to the user that id 0 of the container is on "
+                      "the machine: map 0 to the own id, or open it (chmod o+x)");
     if (err->errnum != ENOSYS && err->errnum != EPERM)
         return err_context(err, "rootfs %s", in->setup.rootfs);
     object->plain = object->recursive = true;

@@ -164,7 +164,8 @@ int init_console_open(void *init, struct err *err)
 
     _cleanup_close_ int slave = pts_open(master, &number, err);
 
-    if (slave < 0 || console_set_size(in, master, err) < 0 || give_to_user(in, slave, err) < 0)
+    if (slave < 0 || console_set_size(in, master, err) < 0 || give_to_user(in, slave, err) < 0 ||
+        init_label_file(in, slave, err) < 0)
         return -1;
     /* Without a mount namespace of our own the bind would appear on the machine. */
     if (!(in->setup.flags & (SETUP_EXEC | SETUP_CHROOT)) && console_bind(in, slave, err) < 0)

@@ -16,6 +16,8 @@ import harness  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 COMMAND = harness.find_runtime()
 NAME = harness.runtime_name(COMMAND)
+# There is nothing that this driver could be run against without a systemd: sd_booted(3).
+collect_ignore = [] if os.path.isdir("/run/systemd/system") else ["test_systemd.py"]
 counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
 unexpected_skips = []
 
@@ -23,11 +25,17 @@ unexpected_skips = []
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: a representative subset")
     config.addinivalue_line("markers", "ocirun_only: policy of ocirun, not asked of other runtimes")
+    config.addinivalue_line("markers", "separate_init: of a build with ocirun-init, as root; not"
+                            " collected otherwise")
+    config.addinivalue_line("markers", "lsm(name): needs this security module; not collected without")
+    config.addinivalue_line("markers", "no_lsm(name): needs it to be off; not collected otherwise")
+    wanted = set(os.environ.get("RUNTIME_LSM", "").split()) - harness.lsms_on()
+    if wanted:
+        raise pytest.UsageError("RUNTIME_LSM: %s is not on here" % " ".join(sorted(wanted)))
     # being told to end is no reason to leave containers behind
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not config.option.collectonly and not hasattr(config, "workerinput"):
-        if os.geteuid() == 0:
-            harness.isolate(NAME)
+        harness.isolate(NAME)
         config.base = harness.Base()
         config.base.layout = harness.cgroup_layout()
 
@@ -66,11 +74,23 @@ def matches(nodeid, pattern):
     return fnmatch.fnmatch(os.path.basename(nodeid), pattern.replace("[", "[[]"))
 
 
+def is_for_here(item):
+    """Whether the test is for this runtime and build, and for this machine's security modules."""
+    if item.get_closest_marker("ocirun_only") and NAME != "ocirun":
+        return False
+    if item.get_closest_marker("separate_init") and not (
+            os.geteuid() == 0 and os.path.exists(harness.separate_init(COMMAND[0]))):
+        return False
+    on = harness.lsms_on()
+    return (all(mark.args[0] in on for mark in item.iter_markers("lsm"))
+            and not any(mark.args[0] in on for mark in item.iter_markers("no_lsm")))
+
+
 def pytest_collection_modifyitems(config, items):
     known = read_list("known_%s.txt" % NAME)
     keep, drop = [], []
     for item in items:
-        if item.get_closest_marker("ocirun_only") and NAME != "ocirun":
+        if not is_for_here(item):
             drop.append(item)
             continue
         keep.append(item)
@@ -158,3 +178,16 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line("unexpected skip: %s: %s" % (nodeid, reason), red=True)
     terminalreporter.write_line("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts
                                 + (", %d known of %s" % (counts["xfailed"], NAME) if counts["xfailed"] else ""))
+
+
+@pytest.fixture
+def v2(rt):
+    """The runtime on a machine of cgroup v2 alone, or in the view of one."""
+    if harness.v2_top() is None:
+        pytest.skip("no cgroup v2")
+    command = rt.command
+    if len(harness.cgroup_mounts()) > 1:
+        rt.command = harness.V2_VIEW + command
+    yield rt
+    rt.cleanup()
+    rt.command = command

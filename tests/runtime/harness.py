@@ -73,6 +73,11 @@ def find_runtime():
     raise SystemExit("no runtime: set RUNTIME=, or build ocirun first")
 
 
+def separate_init(runtime):
+    """Where a built ocirun has its ocirun-init; there is none in some builds."""
+    return os.path.join(os.path.dirname(runtime), "ocirun-init")
+
+
 def runtime_name(command):
     name = os.environ.get("RUNTIME_NAME")
     if name:
@@ -92,9 +97,24 @@ def cgroup_layout():
     return "v2"
 
 
+def lsms_on():
+    """The security modules that are switched on here, of those that a configuration can ask for."""
+    found = set()
+    with contextlib.suppress(OSError):
+        if read("/sys/module/apparmor/parameters/enabled").strip() == "Y":
+            found.add("apparmor")
+    with contextlib.suppress(OSError):
+        # without a policy every process has the label "kernel"
+        if os.path.exists("/sys/fs/selinux/enforce") and ":" in read("/proc/self/attr/current"):
+            found.add("selinux")
+    return found
+
+
 def isolate(name):
-    """Make this process the subreaper, in a mount namespace of its own."""
+    """Make this process the subreaper, in a mount namespace of its own (which takes root)."""
     check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
+    if os.geteuid() != 0:
+        return
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     if name == "crun" and os.path.ismount("/sys/fs/cgroup/unified"):
@@ -187,6 +207,17 @@ def cgroup_of(pid):
                 if name in controllers:
                     result[name] = os.path.normpath(top + path)
     return result
+
+
+def v2_top():
+    """Where cgroup v2 is mounted, or None."""
+    return next((top for top, names in cgroup_mounts() if "" in names), None)
+
+
+# A mount namespace in which /sys/fs/cgroup is a cgroup2 and nothing else: a machine with v1 looks like one of
+# pure v2 with the controllers that v1 does not hold.
+V2_VIEW = ["unshare", "-m", "sh", "-c", "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"",
+           "v2"]
 
 
 class Memfd:
@@ -688,8 +719,10 @@ class Guard:
         while set(descendants()) - before[0] and time.monotonic() < end:
             reap()
             time.sleep(0.002)
+        # a mount whose options were changed is not one to be taken away
+        kept = {tuple(m.split()[:3]) for m in before[1]}
         for line in reversed(read("/proc/self/mountinfo").splitlines()):
-            if line.split(" ", 2)[2] not in before[1]:
+            if line.split(" ", 2)[2] not in before[1] and tuple(line.split()[2:5]) not in kept:
                 with contextlib.suppress(OSError):
                     umount(line.split()[4].encode().decode("unicode_escape"))
         for path in sorted(cgroup_dirs() - before[2], reverse=True):

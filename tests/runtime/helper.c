@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -133,6 +134,37 @@ static _Noreturn void do_spy(bool attach)
     }
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int sig)
+{
+    (void)sig;
+    told_to_end = 1;
+}
+
+/* Try two doors as fast as possible until told to end: how often the one that is always open was
+ * found shut, and the one that is always shut, open. */
+static int do_doors(const char *open_one, const char *shut_one)
+{
+    unsigned long tries = 0, refused = 0, entered = 0;
+
+    signal(SIGTERM, on_term);
+    puts("ready");
+    fflush(stdout);
+    for (; !told_to_end; tries++) {
+        int a = open(open_one, O_RDONLY | O_NONBLOCK);
+
+        refused += a < 0 && errno == EPERM;
+        int b = open(shut_one, O_RDONLY | O_NONBLOCK);
+
+        entered += b >= 0 || errno != EPERM;
+        close(a);
+        close(b);
+    }
+    printf("tries %lu refused %lu entered %lu\n", tries, refused, entered);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -141,6 +173,8 @@ int main(int argc, char **argv)
         return do_sched();
     if (!strcmp(what, "swap") && argc == 4)
         return do_swap(argv[2], argv[3]);
+    if (!strcmp(what, "doors") && argc == 4)
+        return do_doors(argv[2], argv[3]);
     if (!strcmp(what, "spy"))
         do_spy(argc > 2);
     if (!strcmp(what, "ioprio"))
@@ -205,6 +239,25 @@ int main(int argc, char **argv)
         if (syscall(SYS_keyctl, 6, -3, text, sizeof text - 1, 0) < 0)
             return report(-1);
         puts(text);
+        return 0;
+    }
+    if (!strcmp(what, "keylabel")) {
+        char text[256] = "";
+
+        if (syscall(SYS_keyctl, 17, -3, text, sizeof text - 1, 0) < 0)
+            return report(-1);
+        puts(text);
+        return 0;
+    }
+    if (!strcmp(what, "label") && argc > 2) {
+        for (int i = 2; i < argc; i++) {
+            char text[256] = "";
+
+            if (getxattr(argv[i], "security.selinux", text, sizeof text - 1) < 0)
+                report(-1);
+            else
+                puts(text);
+        }
         return 0;
     }
     if (!strcmp(what, "eat") && argc == 3) {

@@ -233,6 +233,10 @@ def test_no_command(rt, c):
 def test_cgroup(rt, c, form):
     from harness import cgroup_of
     groups = cgroup_of(c.pid)
+    if "memory" in form and "memory" not in groups:
+        # nobody has such a hierarchy here; /sub in the one that there is would be another wish
+        assert "no such hierarchy" in c.exec("true", options=[form]).fails().err
+        return
     name = "memory" if "memory" in groups else ""
     for directory in {groups[name]} if "memory" in form else {d for d in groups.values() if c.id in d}:
         os.makedirs(directory + "/sub", exist_ok=True)

@@ -62,6 +62,14 @@ def test_r134_r138_new(rt, bundle, kind):
     c.stop()
 
 
+def test_loopback(rt, bundle):
+    """Up in a new network namespace; a joined one is left as it is."""
+    assert "inet 127.0.0.1/8" in rt.sh(bundle, "ip addr show lo")
+    holder = Holder(rt, "network")
+    bundle.namespace("network", holder.path("network"))
+    assert "inet" not in rt.sh(bundle, "ip addr show lo")
+
+
 @pytest.mark.parametrize("kind", ["pid", "network", "ipc", "uts", "cgroup", "user", "time"])
 def test_r139_not_listed_is_inherited(rt, bundle, kind):
     bundle.drop_namespace(kind)

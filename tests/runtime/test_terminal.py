@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from harness import pid_wait, receive_fd, set_winsize, until
+from harness import SLOWNESS, pid_wait, receive_fd, set_winsize, until
 
 
 def read_until(fd, text, deadline=10.0):
     """Read a terminal until text appears; the end of it is reached when the other side is closed."""
-    data, end = b"", time.monotonic() + deadline
+    data, end = b"", time.monotonic() + deadline * SLOWNESS
     while text is None or text.encode() not in data:
         left = end - time.monotonic()
         assert left > 0, "timed out; got %r" % data[-500:]

@@ -127,7 +127,7 @@ static void test_cpu(void **state)
     /* Each controller where it is: a hybrid with cpuset on v1. */
     c.idle = I64(0);
     golden(&r, CGROUP_CPU,
-           "v2 cpu.idle cpu/cpu.idle=0\n"
+           "v2 cpu.idle cpu/cpu.idle=0 optional\n"
            "v2 cpu.shares cpu/cpu.weight=100\n"
            "v1 cpu.cpus cpuset/cpuset.cpus=0-1\n"
            "v1 cpu.mems cpuset/cpuset.mems=0\n");
@@ -159,7 +159,8 @@ static void test_cpu_max(void **state)
             if (quotas[i] == 0 && periods[j] == 0)
                 want[0] = '\0';
             else if (periods[j] == 0)
-                snprintf(want, sizeof want, "v2 cpu.quota cpu/cpu.max=%s again\n", quota);
+                snprintf(want, sizeof want, "v2 cpu.quota cpu/cpu.max=%s again%s\n", quota,
+                         quotas[i] < 0 ? " optional" : "");
             else
                 snprintf(want, sizeof want, "v2 cpu.%s cpu/cpu.max=%s %" PRIu64 " again\n",
                          quotas[i] ? "quota" : "period", quota, periods[j]);
@@ -167,8 +168,9 @@ static void test_cpu_max(void **state)
         }
     }
     c = (struct oci_cpu){.quota = I64(5000), .burst = U64(0)};
-    golden(&r, CGROUP_ALL_V2,
-           "v2 cpu.quota cpu/cpu.max=5000 again\nv2 cpu.burst cpu/cpu.max.burst=0 again\n");
+    golden(
+        &r, CGROUP_ALL_V2,
+        "v2 cpu.quota cpu/cpu.max=5000 again\nv2 cpu.burst cpu/cpu.max.burst=0 again optional\n");
 }
 
 /* ---- memory, pids ---- */
@@ -186,7 +188,7 @@ static void test_memory(void **state)
     m = (struct oci_memory){.limit = I64(-1), .reservation = I64(-1)};
     golden(&r, CGROUP_ALL_V2,
            "v2 memory.swap memory/memory.swap.max=max late optional\n"
-           "v2 memory.limit memory/memory.max=max late\n"
+           "v2 memory.limit memory/memory.max=max late optional\n"
            "v2 memory.reservation memory/memory.low=max late\n");
     m = (struct oci_memory){.limit = I64(4096), .swap = I64(4096)};
     golden(&r, CGROUP_ALL_V2,
@@ -230,6 +232,11 @@ static void test_memory_refused(void **state)
     m = (struct oci_memory){.kernel_tcp = I64(1)};
     refused(&r, CGROUP_ALL_V2,
             "linux.resources.memory.kernelTCP: cannot be converted to cgroup v2");
+    m = (struct oci_memory){.kernel = I64(1)};
+    refused(&r, CGROUP_ALL_V2, "linux.resources.memory.kernel: cannot be converted to cgroup v2");
+    m = (struct oci_memory){.use_hierarchy = BOOL(false)};
+    refused(&r, CGROUP_ALL_V2,
+            "linux.resources.memory.useHierarchy: cannot be converted to cgroup v2");
     m = (struct oci_memory){.swappiness = U64(0)};
     refused(&r, CGROUP_ALL_V2,
             "linux.resources.memory.swappiness: cannot be converted to cgroup v2");
@@ -249,7 +256,7 @@ static void test_pids(void **state)
     for (int64_t v = -300; v < 5000; v++) {
         p.limit = I64(v);
         snprintf(want, sizeof want, "v2 pids.limit pids/pids.max=%" PRId64 " late\n", v);
-        golden(&r, CGROUP_ALL_V2, v < 0 ? "v2 pids.limit pids/pids.max=max late\n" : want);
+        golden(&r, CGROUP_ALL_V2, v < 0 ? "v2 pids.limit pids/pids.max=max late optional\n" : want);
     }
 }
 
@@ -602,6 +609,9 @@ static void test_undo(void **state)
     check_undo("memory.max", "max", "4096", "max");
     check_undo("cpu.max", "max 100000", "5000 100000", "max 100000");
     check_undo("cpuset.cpus", "", "0", "\n");
+    check_undo("cpuset.cpus.partition", "member", "root", "member");
+    check_undo("cpuset.cpus.partition", "isolated invalid (Cpu list not exclusive)", "root",
+               "isolated");
     check_undo("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0", "1", "0");
     check_undo("io.max", "8:16 rbps=2 wbps=max riops=max wiops=max\n8:0 rbps=1 wbps=3",
                "8:0 wbps=5", "8:0 rbps=1 wbps=3");

@@ -12,12 +12,29 @@
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ocirun-vm
 kernels="bullseye bookworm trixie sid"
-layouts="v2 v2-systemd v1-systemd hybrid-systemd apparmor selinux"
+layouts="v2 v2-systemd v1-systemd hybrid-systemd apparmor selinux selinux-enforcing"
 
 TREE_PACKAGES=systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,kmod,jq,python3
 TREE_PACKAGES+=,python3-pytest,strace,uidmap,sudo,util-linux,apparmor,libseccomp2,libyajl2,libcap2
-TREE_PACKAGES+=,libselinux1,busybox-static
-SELINUX_PACKAGES=,selinux-policy-default,selinux-utils,policycoreutils,auditd
+TREE_PACKAGES+=,libselinux1,busybox-static,crun,runc
+
+# machine_tests KERNEL LAYOUT: the files of tests/runtime that are about what such a machine has. All of
+# them take most of an hour where processors are emulated, so that is for one machine.
+machine_tests()
+{
+	local names file
+	case $2 in
+	*-user) names="rootless systemd" ;;
+	v2) names="cgroup* mounts namespaces devices" ;;
+	*-systemd) names="cgroup* systemd" ;;
+	apparmor | selinux*) names="lsm mounts" ;;
+	esac
+	[ "$1 $2" != "trixie v2" ] || { echo tests/runtime && return; }
+	for file in $names; do
+		# some of the names stand for several files
+		compgen -G "tests/runtime/test_$file.py"
+	done | tr '\n' ' ' | sed 's/ $//'
+}
 
 die()
 {
@@ -106,16 +123,16 @@ make_kernel()
 	rm -rf "$work"
 }
 
-# make_tree SUITE [MORE PACKAGES]: sets tree_image
+# make_tree SUITE: sets tree_image
 make_tree()
 {
-	local suite=$1 more=${2:-} work unit key
-	key=$(echo "$TREE_PACKAGES$more" | cksum | cut -d ' ' -f 1)
+	local suite=$1 work unit key
+	key=$(echo "$TREE_PACKAGES" | cksum | cut -d ' ' -f 1)
 	tree_image=$cache/tree-$suite-$key.img
 	[ ! -s "$tree_image" ] || return 0
 	echo "making the tree of $suite in $tree_image" >&2
 	work=$(mktemp -d "$cache/new.XXXXXX") || return 1
-	bootstrap minbase "$TREE_PACKAGES$more" "$suite" "$work/root" || return 1
+	bootstrap minbase "$TREE_PACKAGES" "$suite" "$work/root" || return 1
 	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
 		e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service \
 		systemd-firstboot.service getty.target ldconfig.service; do
@@ -126,6 +143,7 @@ make_tree()
 	echo 0123456789abcdef0123456789abcdef >"$work/root/etc/machine-id"
 	mkdir -p "$work/root/payload" "$work/root/usr/lib/modules"
 	useradd -R "$work/root" -m -u 1000 -s /bin/bash user
+	echo user:100000:65536 | tee "$work/root/etc/subuid" >"$work/root/etc/subgid"
 	# No package manager runs in there.
 	rm -rf "$work"/root/var/lib/apt/lists/* "$work"/root/var/cache/apt/* \
 		"$work"/root/usr/share/{doc,man,locale}
