@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * A list of blocks, newest first; an allocation takes the next bytes of the newest block. Blocks
- * come from calloc() and a byte is handed out once, so memory is zero without a memset. A block
+ * A list of blocks, newest first; an allocation takes the next bytes of the newest block. What is
+ * handed out is zeroed then, and not the whole block before: its end may never be touched. A block
  * holds 16 kB: an engine's config.json needs two or three. What does not fit gets a block of its
  * own.
  */
@@ -49,11 +49,12 @@ void oci_arena_free(struct oci_arena *arena)
 static struct block *block_new(struct oci_arena *arena, size_t size)
 {
     size_t total = size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE;
-    struct block *block = calloc(1, sizeof(*block) + total);
+    struct block *block = malloc(sizeof(*block) + total);
 
     if (!block)
         return NULL;
     block->size = total;
+    block->used = 0;
     /* A large one goes behind the newest, which may have room left. */
     if (total == size && arena->blocks) {
         block->next = arena->blocks->next;
@@ -81,7 +82,7 @@ void *oci_alloc(struct oci_arena *arena, size_t size)
     }
     bytes = block->bytes + block->used;
     block->used += size;
-    return bytes;
+    return memset(bytes, 0, size);
 }
 
 char *oci_strndup(struct oci_arena *arena, const char *text, size_t len)
@@ -100,15 +101,18 @@ char *oci_strdup(struct oci_arena *arena, const char *text)
 
 char *oci_printf(struct oci_arena *arena, const char *format, ...)
 {
+    char buf[256]; /* most are short, and formatting twice costs */
     va_list args;
     char *text;
     int len;
 
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    len = vsnprintf(buf, sizeof buf, format, args);
     va_end(args);
     if (len < 0)
         return NULL;
+    if ((size_t)len < sizeof buf)
+        return oci_strndup(arena, buf, (size_t)len);
     text = oci_alloc(arena, (size_t)len + 1);
     if (!text)
         return NULL;

@@ -15,7 +15,10 @@
 #include "types.h"
 
 /* The tables of the documents. */
-extern const struct oci_table oci_config_table;    /* struct oci_config */
+extern const struct oci_table oci_config_table; /* struct oci_config */
+/* The same without what the host side alone carries out (cgroups, seccomp, network devices): a
+ * program inside the container skips it. */
+extern const struct oci_table oci_config_inside_table;
 extern const struct oci_table oci_process_table;   /* struct oci_process: exec --process */
 extern const struct oci_table oci_resources_table; /* struct oci_resources: update --resources */
 extern const struct oci_table oci_hooks_table;     /* struct oci_hooks */

@@ -8,6 +8,7 @@
 extern const struct oci_table oci_id_mapping_table;
 extern const struct oci_table oci_hooks_table;
 extern const struct oci_table oci_linux_table;
+extern const struct oci_table oci_linux_inside_table;
 extern const struct oci_table oci_seccomp_table;
 
 extern const struct oci_names oci_ioprio_class_names;

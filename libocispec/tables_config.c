@@ -156,16 +156,20 @@ const struct oci_table oci_hooks_table = OCI_TABLE("hooks", struct oci_hooks, ho
 /* ---- the document: config.md
  * ---------------------------------------------------------------------- */
 
-static const struct oci_row config_rows[] = {
-    OCI_STRING(struct oci_config, oci_version, "ociVersion", OCI_REQUIRED | OCI_SEMVER),
-    OCI_OBJECT(struct oci_config, process, "process", oci_process_table, 0),
-    OCI_OBJECT(struct oci_config, root, "root", root_table, OCI_REQUIRED),
-    OCI_STRING(struct oci_config, hostname, "hostname", 0),
-    OCI_STRING(struct oci_config, domainname, "domainname", 0),
-    OCI_ARRAY(struct oci_config, mounts, "mounts", mount_table, 0),
-    OCI_OBJECT(struct oci_config, hooks, "hooks", oci_hooks_table, 0),
-    OCI_MAP(struct oci_config, annotations, "annotations", 0),
-    OCI_OBJECT(struct oci_config, linux_, "linux", oci_linux_table, 0),
-    OCI_END,
-};
+#define CONFIG_ROWS(linux_table)                                                                   \
+    OCI_STRING(struct oci_config, oci_version, "ociVersion", OCI_REQUIRED | OCI_SEMVER),           \
+        OCI_OBJECT(struct oci_config, process, "process", oci_process_table, 0),                   \
+        OCI_OBJECT(struct oci_config, root, "root", root_table, OCI_REQUIRED),                     \
+        OCI_STRING(struct oci_config, hostname, "hostname", 0),                                    \
+        OCI_STRING(struct oci_config, domainname, "domainname", 0),                                \
+        OCI_ARRAY(struct oci_config, mounts, "mounts", mount_table, 0),                            \
+        OCI_OBJECT(struct oci_config, hooks, "hooks", oci_hooks_table, 0),                         \
+        OCI_MAP(struct oci_config, annotations, "annotations", 0),                                 \
+        OCI_OBJECT(struct oci_config, linux_, "linux", linux_table, 0)
+
+static const struct oci_row config_rows[] = {CONFIG_ROWS(oci_linux_table), OCI_END};
 const struct oci_table oci_config_table = OCI_TABLE("config", struct oci_config, config_rows);
+
+static const struct oci_row config_inside_rows[] = {CONFIG_ROWS(oci_linux_inside_table), OCI_END};
+const struct oci_table oci_config_inside_table =
+    OCI_TABLE("config", struct oci_config, config_inside_rows);

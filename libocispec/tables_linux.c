@@ -128,24 +128,33 @@ static const struct oci_table personality_table =
 /* ---- linux
  * ---------------------------------------------------------------------------------------- */
 
+/* What is carried out inside the container; the rest of the object is the host's alone. */
+#define INSIDE_ROWS                                                                                \
+    OCI_ARRAY(struct oci_linux, uid_mappings, "uidMappings", oci_id_mapping_table, 0),             \
+        OCI_ARRAY(struct oci_linux, gid_mappings, "gidMappings", oci_id_mapping_table, 0),         \
+        OCI_MAP(struct oci_linux, sysctl, "sysctl", 0),                                            \
+        OCI_ARRAY(struct oci_linux, namespaces, "namespaces", namespace_table, OCI_UNIQUE),        \
+        OCI_ARRAY(struct oci_linux, devices, "devices", device_table, 0),                          \
+        OCI_ENUM(struct oci_linux, rootfs_propagation, "rootfsPropagation", oci_propagation_names, \
+                 0),                                                                               \
+        OCI_STRINGS(struct oci_linux, masked_paths, "maskedPaths", OCI_ABSOLUTE_EACH),             \
+        OCI_STRINGS(struct oci_linux, readonly_paths, "readonlyPaths", OCI_ABSOLUTE_EACH),         \
+        OCI_STRING(struct oci_linux, mount_label, "mountLabel", 0),                                \
+        OCI_OBJECT(struct oci_linux, memory_policy, "memoryPolicy", memory_policy_table, 0),       \
+        OCI_OBJECT(struct oci_linux, personality, "personality", personality_table, 0),            \
+        OCI_OBJECT(struct oci_linux, time_offsets, "timeOffsets", time_offsets_table, 0)
+
 static const struct oci_row linux_rows[] = {
-    OCI_ARRAY(struct oci_linux, uid_mappings, "uidMappings", oci_id_mapping_table, 0),
-    OCI_ARRAY(struct oci_linux, gid_mappings, "gidMappings", oci_id_mapping_table, 0),
-    OCI_MAP(struct oci_linux, sysctl, "sysctl", 0),
     OCI_OBJECT(struct oci_linux, resources, "resources", oci_resources_table, 0),
     OCI_STRING(struct oci_linux, cgroups_path, "cgroupsPath", 0),
-    OCI_ARRAY(struct oci_linux, namespaces, "namespaces", namespace_table, OCI_UNIQUE),
-    OCI_ARRAY(struct oci_linux, devices, "devices", device_table, 0),
+    INSIDE_ROWS,
     OCI_OBJECTS(struct oci_linux, net_devices, "netDevices", net_device_table, 0),
     OCI_OBJECT(struct oci_linux, seccomp, "seccomp", oci_seccomp_table, 0),
-    OCI_ENUM(struct oci_linux, rootfs_propagation, "rootfsPropagation", oci_propagation_names, 0),
-    OCI_STRINGS(struct oci_linux, masked_paths, "maskedPaths", OCI_ABSOLUTE_EACH),
-    OCI_STRINGS(struct oci_linux, readonly_paths, "readonlyPaths", OCI_ABSOLUTE_EACH),
-    OCI_STRING(struct oci_linux, mount_label, "mountLabel", 0),
     OCI_OBJECT(struct oci_linux, intel_rdt, "intelRdt", intel_rdt_table, 0),
-    OCI_OBJECT(struct oci_linux, memory_policy, "memoryPolicy", memory_policy_table, 0),
-    OCI_OBJECT(struct oci_linux, personality, "personality", personality_table, 0),
-    OCI_OBJECT(struct oci_linux, time_offsets, "timeOffsets", time_offsets_table, 0),
     OCI_END,
 };
 const struct oci_table oci_linux_table = OCI_TABLE("linux", struct oci_linux, linux_rows);
+
+static const struct oci_row linux_inside_rows[] = {INSIDE_ROWS, OCI_END};
+const struct oci_table oci_linux_inside_table =
+    OCI_TABLE("linux", struct oci_linux, linux_inside_rows);

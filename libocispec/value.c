@@ -126,22 +126,25 @@ static int check_string(struct decoder *d, const struct oci_row *row, const char
     bool whole = row->kind == OCI_KIND_STRING;
     char quoted[QUOTE_SIZE];
 
-    decode_quote(quoted, text);
     if (whole && (row->flags & OCI_NOT_EMPTY) && !text[0])
         return decode_fail(d, offset, "the string must not be empty");
     if ((row->flags & (whole ? OCI_ABSOLUTE : OCI_ABSOLUTE_EACH)) && text[0] != '/')
-        return decode_fail(d, offset, "%s is not an absolute path", quoted);
+        return decode_fail(d, offset, "%s is not an absolute path", decode_quote(quoted, text));
     if ((row->flags & OCI_ENV_ENTRY) && lacks_value(text))
-        return decode_fail(d, offset, "%s is not of the form NAME=VALUE", quoted);
+        return decode_fail(d, offset, "%s is not of the form NAME=VALUE",
+                           decode_quote(quoted, text));
     if ((row->flags & OCI_NO_NEWLINE) && strchr(text, '\n'))
-        return decode_fail(d, offset, "%s must not have a line feed", quoted);
+        return decode_fail(d, offset, "%s must not have a line feed", decode_quote(quoted, text));
     if (row->prefix && strncmp(text, row->prefix, strlen(row->prefix)) != 0)
-        return decode_fail(d, offset, "%s does not begin with \"%s\"", quoted, row->prefix);
+        return decode_fail(d, offset, "%s does not begin with \"%s\"", decode_quote(quoted, text),
+                           row->prefix);
     if (row->flags & OCI_SEMVER) {
         if (!is_semver(text))
-            return decode_fail(d, offset, "%s is not a version (SemVer 2.0.0)", quoted);
+            return decode_fail(d, offset, "%s is not a version (SemVer 2.0.0)",
+                               decode_quote(quoted, text));
         if (strncmp(text, "1.", 2) != 0)
-            return decode_fail(d, offset, "version %s is not supported (1.x is)", quoted);
+            return decode_fail(d, offset, "version %s is not supported (1.x is)",
+                               decode_quote(quoted, text));
     }
     return 0;
 }

@@ -112,6 +112,9 @@ static int print_version(const char *root, struct err *err)
 #ifndef DISABLE_SELINUX
            "+SELINUX "
 #endif
+#ifndef DISABLE_SYSTEMD
+           "+SYSTEMD "
+#endif
            "+APPARMOR +CAP +YAJL\n",
            root         ? root
            : by_default ? by_default
@@ -212,6 +215,7 @@ static int set_up_timeout(struct runtime *rt, struct err *err)
         return err_set(err, 0, "OCIRUN_TIMEOUT: \"%s\" is not a number of seconds from 1 to 86400",
                        text);
     rt->timeout = (int)seconds * 1000;
+    cgroup_set_timeout(rt->timeout);
     return 0;
 }
 

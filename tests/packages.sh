@@ -3,7 +3,7 @@
 # What ./try and ./check need of a Debian machine. Read by them with ".".
 
 PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev linux-libc-dev libyajl-dev
-	libseccomp-dev libselinux1-dev scdoc"
+	libseccomp-dev libselinux1-dev libsystemd-dev scdoc"
 # shellcheck disable=SC2034 # for those who read this file
 PACKAGES_TRY="$PACKAGES_BUILD busybox-static"
 # shellcheck disable=SC2034

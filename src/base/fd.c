@@ -179,28 +179,37 @@ static int fd_create_temporary(int dir, const char *name, char *temporary, size_
     return -1;
 }
 
+int fd_stage_file_at(int dir, const char *name, const void *data, size_t len, mode_t mode,
+                     char temporary[static NAME_MAX + 1], struct err *err)
+{
+    if (strchr(name, '/') || !name[0])
+        return err_set(err, EINVAL, "write to %s", name);
+
+    _cleanup_close_ int fd = fd_create_temporary(dir, name, temporary, NAME_MAX + 1);
+
+    if (fd < 0)
+        return err_errno(err, "create a temporary file for %s", name);
+    /* The umask has no say in the mode of a record. */
+    if (fd_write_all(fd, data, len, err) < 0)
+        goto fail;
+    if (fchmod(fd, mode) == 0)
+        return 0;
+    err_errno(err, "set the mode");
+fail:
+    unlinkat(dir, temporary, 0);
+    return err_context(err, "%s", name);
+}
+
 int fd_replace_file_at(int dir, const char *name, const void *data, size_t len, mode_t mode,
                        struct err *err)
 {
     char temporary[NAME_MAX + 1];
 
-    if (strchr(name, '/') || !name[0])
-        return err_set(err, EINVAL, "write to %s", name);
-
-    _cleanup_close_ int fd = fd_create_temporary(dir, name, temporary, sizeof temporary);
-
-    if (fd < 0)
-        return err_errno(err, "create a temporary file for %s", name);
-    if (fd_write_all(fd, data, len, err) < 0)
-        goto fail;
-    /* The umask has no say in the mode of a record. */
-    if (fchmod(fd, mode) < 0 || renameat(dir, temporary, dir, name) < 0) {
-        err_errno(err, "replace");
-        goto fail;
-    }
-    return 0;
-
-fail:
+    if (fd_stage_file_at(dir, name, data, len, mode, temporary, err) < 0)
+        return -1;
+    if (renameat(dir, temporary, dir, name) == 0)
+        return 0;
+    err_errno(err, "replace");
     unlinkat(dir, temporary, 0);
     return err_context(err, "%s", name);
 }

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -40,6 +41,13 @@ int fd_write_all(int fd, const void *data, size_t len, struct err *err);
  * Opened O_WRONLY | O_NOFOLLOW; never created. The error text names @name and the value.
  */
 int fd_write_file_at(int dir, const char *name, const char *value, struct err *err);
+
+/**
+ * fd_stage_file_at - the first half of fd_replace_file_at(): a temporary file beside @name
+ * @temporary: gets its name; renameat(2) over @name is the second half
+ */
+int fd_stage_file_at(int dir, const char *name, const void *data, size_t len, mode_t mode,
+                     char temporary[static NAME_MAX + 1], struct err *err);
 
 /**
  * fd_replace_file_at - write a file atomically: a temporary name, then rename(2) over @name

@@ -116,7 +116,7 @@ int proc_write(int procfs, const char *path, const char *value, struct err *err)
     return 0;
 }
 
-bool proc_in_user_namespace(void)
+static bool read_in_user_namespace(void)
 {
     char map[256], *p = map;
     unsigned long inside, outside, count;
@@ -127,6 +127,17 @@ bool proc_in_user_namespace(void)
     outside = strtoul(p, &p, 10);
     count = strtoul(p, &p, 10);
     return inside != 0 || outside != 0 || count != 4294967295UL;
+}
+
+/* Asked for every row of a device list; and who changes its user namespace (init) asks afterwards.
+ */
+bool proc_in_user_namespace(void)
+{
+    static int answer = -1;
+
+    if (answer < 0)
+        answer = read_in_user_namespace();
+    return answer;
 }
 
 bool proc_map_id(const char *file, uint32_t id, uint32_t *outside)

@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +31,7 @@ struct writer {
     const char *file;
     int fd;
     struct cgroup_undo *undo; /* NULL: nothing will be taken back */
+    unsigned in_unit;         /* systemd: phases that the unit has been told already, as bits */
     bool held;                /* frozen while a device list is written */
 };
 
@@ -129,15 +130,20 @@ static int apply_program(struct writer *w, int dir, struct err *err)
 }
 
 /* memory.checkBeforeUpdate, which on v2 nobody else looks at. */
-static int check_usage(int dir, const struct cgroup_write *row, struct err *err)
+static int check_usage(const struct cgroup_place *place, int dir, const struct cgroup_write *row,
+                       struct err *err)
 {
     int64_t usage = cgroup_read_number_at(dir, "memory.current", NULL);
     int64_t limit = strtoll(row->value, NULL, 10);
 
     if (usage <= limit)
         return 0;
-    return cgroup_refuse(err, row->member, "rejecting memory limit %" PRId64 " < usage %" PRId64,
-                         limit, usage);
+    cgroup_refuse(err, row->member, "rejecting memory limit %" PRId64 " < usage %" PRId64, limit,
+                  usage);
+    return err_hint(err,
+                    "leave checkBeforeUpdate out to have cgroup %s reclaimed, and its "
+                    "processes killed",
+                    place->path);
 }
 
 /* A file of v2 that is not there: its controller may not be enabled. Returns 0, -1, or 1 when the
@@ -179,7 +185,7 @@ static int apply_row(struct writer *w, const struct cgroup_write *row, bool last
         return err_context(err, "linux.resources.%s", row->member);
     if (row->v2 && strcmp(row->file, CGROUP_BPF_FILE) == 0)
         return apply_program(w, dir, err);
-    if ((row->flags & CGROUP_CHECK_USAGE) && check_usage(dir, row, err) < 0)
+    if ((row->flags & CGROUP_CHECK_USAGE) && check_usage(place, dir, row, err) < 0)
         return -1;
     if (write_row(w, place, dir, row) == 0)
         return 0;
@@ -316,6 +322,22 @@ static int apply_in_order(struct writer *w, const struct cgroup_writes *writes, 
     return apply_rows(w, &devices, phases, err);
 }
 
+/* The files first: where a value is wrong, the kernel says so, and systemd would only log it. */
+static int apply_writes(struct writer *w, struct cgroup_writes *writes, unsigned phases,
+                        struct oci_arena *arena, struct err *err)
+{
+    struct systemd_properties properties = {.list = NULL};
+
+    if (w->record->driver != CGROUP_SYSTEMD)
+        return apply_in_order(w, writes, phases, err);
+    /* A unit is started with the early part. */
+    if (systemd_add_resources(w->record, writes, phases & ~w->in_unit, arena, &properties, err) <
+            0 ||
+        apply_in_order(w, writes, phases, err) < 0)
+        return -1;
+    return systemd_set(w->record, &properties, err);
+}
+
 static int apply(struct writer *w, unsigned phases, struct err *err)
 {
     const struct cgroup_machine *machine = cgroup_machine_get(err);
@@ -330,7 +352,7 @@ static int apply(struct writer *w, unsigned phases, struct err *err)
         return err_set(err, ENOMEM, "linux.resources");
     failed = cgroup_convert(w->resources, cgroup_on_v2(machine), arena, &writes, err);
     if (!failed)
-        failed = apply_in_order(w, &writes, phases, err);
+        failed = apply_writes(w, &writes, phases, arena, err);
     w->fd = fd_close(w->fd);
     oci_arena_free(arena);
     return failed;
@@ -339,7 +361,8 @@ static int apply(struct writer *w, unsigned phases, struct err *err)
 int cgroup_apply(const struct cgroup_record *record, const struct oci_resources *resources,
                  enum cgroup_phase phase, struct err *err)
 {
-    struct writer w = {.record = record, .resources = resources, .fd = -1};
+    struct writer w = {
+        .record = record, .resources = resources, .fd = -1, .in_unit = 1u << CGROUP_EARLY};
 
     if (!resources || record->driver == CGROUP_DISABLED)
         return 0;

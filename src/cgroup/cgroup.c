@@ -44,6 +44,16 @@ int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *e
     return v1 ? 0 : err_set(err, 0, "the container has no cgroup that can be frozen");
 }
 
+int cgroup_let_die(const struct cgroup_record *record, struct err *err)
+{
+    struct cgroup_place *v1 = cgroup_place_of(record, "freezer");
+    struct err ignored = ERR_INIT;
+
+    if (v1 && cgroup_place_dir(v1, &ignored) >= 0 && cgroup_v1_has_children(v1))
+        cgroup_v1_thaw_all(v1);
+    return cgroup_frozen(record) == 1 ? cgroup_freeze(record, false, err) : 0;
+}
+
 /* "512 KiB", "3 MiB": the largest unit that divides the number, or that leaves two digits. */
 static void size_text(int64_t bytes, char *buf, size_t size)
 {

@@ -35,6 +35,10 @@ struct cgroup_record {
     enum cgroup_driver driver;
     struct cgroup_place *places;
     size_t places_n;
+    const char *unit;  /* systemd: "ocirun-ID.scope" */
+    const char *bus;   /* systemd: address of its manager's socket, "unix:path=..." */
+    const char *inner; /* v2: where the processes are, below the place: "container"; NULL: in it */
+    const struct cgroup_unit *creating; /* not stored: what create says of the unit */
     size_t refused_n; /* not stored: places that the caller goes without, behind the others */
 };
 
@@ -48,6 +52,9 @@ extern const struct oci_names cgroup_driver_names; /* cgroupfs, systemd, disable
  * namespace
  */
 void cgroup_set_rootless(int value);
+
+/** cgroup_set_timeout - how long a service manager may take, in milliseconds (30 s) */
+void cgroup_set_timeout(int milliseconds);
 
 /**
  * cgroup_layout - what the machine has: bits of enum cgroup_layout_bits, or -1
@@ -68,8 +75,9 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
 /**
  * cgroup_plan - decide the places: nothing is touched
  * @path: linux.cgroupsPath; absolute: below the mounts, relative: below the caller's own cgroup,
- * NULL or "": "/ID", or beside or below the caller's own cgroup if that is out of reach; ".." and
- * the root cgroup are refused
+ * NULL or "": "/ID"; the last two beside or below the caller's own cgroup for an ordinary user;
+ * ".." and the root cgroup are refused. CGROUP_SYSTEMD: SLICE:PREFIX:NAME, with the places where
+ * the unit's cgroup is expected
  * @id:   container id
  * @out:  filled from @arena; .created tells what does not exist now, so that the record may be
  * stored before cgroup_prepare()
@@ -84,6 +92,26 @@ int cgroup_plan(const char *path, const char *id, enum cgroup_driver driver,
  * privilege goes on without the places that it may not write to: they leave the record.
  */
 int cgroup_prepare(struct cgroup_record *record, struct err *err);
+
+/**
+ * cgroup_plan_annotations - what annotations say of the cgroup, for a record that has its places
+ * run.oci.delegate-cgroup=NAME: the processes live in NAME below the container's cgroup, which
+ * keeps the limits, and NAME is delegated; systemd: run.oci.systemd.subgroup=NAME, the same without
+ * the delegation, and org.systemd.property.*: checked here, used by cgroup_start_unit().
+ */
+int cgroup_plan_annotations(struct cgroup_record *record, const struct oci_config *config,
+                            struct oci_arena *arena, struct err *err);
+
+/**
+ * cgroup_start_unit - CGROUP_SYSTEMD, instead of cgroup_prepare(): a unit with @pid in it
+ * @resources: may be NULL; what its CGROUP_EARLY part says to systemd is in the unit from the start
+ * @arena: for the places, which are now where the unit really is
+ * Hierarchies that systemd does not manage get a cgroup at the same path. Returns 0, or -1;
+ * .created is false everywhere then, unless something may have been left behind.
+ */
+int cgroup_start_unit(struct cgroup_record *record, pid_t pid,
+                      const struct oci_resources *resources, struct oci_arena *arena,
+                      struct err *err);
 
 /** cgroup_v2_fd - directory fd of the place on v2 for CLONE_INTO_CGROUP, or -1 if there is none. A
  * new one: the caller closes it. */
@@ -142,6 +170,12 @@ int cgroup_frozen(const struct cgroup_record *record);
 
 /** cgroup_freeze - freeze or thaw and wait until it is so (cgroup.events; v1: bounded back-off) */
 int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *err);
+
+/**
+ * cgroup_let_die - thaw the container, and on v1 all cgroups below, because something in it was
+ * sent SIGKILL: v1's freezer keeps it alive, and with it init, if it is in init's pid namespace
+ */
+int cgroup_let_die(const struct cgroup_record *record, struct err *err);
 
 /**
  * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error

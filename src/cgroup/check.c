@@ -174,8 +174,6 @@ int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resou
     struct cgroup_writes writes;
     int failed;
 
-    if (driver == CGROUP_SYSTEMD)
-        return err_set(err, 0, "not supported yet: systemd cgroup driver");
     if (!resources)
         return 0;
     arena = oci_arena_new();
@@ -198,7 +196,7 @@ int cgroup_check(const struct oci_resources *resources, enum cgroup_driver drive
     static const struct cgroup_machine none;
     const struct cgroup_machine *machine = &none;
 
-    if (driver != CGROUP_DISABLED && driver != CGROUP_SYSTEMD && resources)
+    if (driver != CGROUP_DISABLED && resources)
         machine = cgroup_machine_get(err);
     return machine ? cgroup_check_on(machine, resources, driver, err) : -1;
 }

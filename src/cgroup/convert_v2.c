@@ -30,7 +30,29 @@ int cgroup_refuse(struct err *err, const char *member, const char *format, ...)
 
 int cgroup_inconvertible(struct cgroup_conversion *c, const char *member)
 {
-    return cgroup_refuse(c->err, member, "cannot be converted to cgroup v2");
+    static const struct {
+        const char *member, *instead;
+    } list[] = {
+        {"memory.swappiness", "vm.swappiness is the machine's there, memory.swap limits the swap"},
+        {"memory.kernel", "memory.limit counts kernel memory there"},
+        {"memory.kernelTCP", "memory.limit counts network buffers there"},
+        {"memory.useHierarchy", "a limit always holds for the cgroups below, too"},
+        {"memory.disableOOMKiller",
+         "unified memory.high holds processes back instead of killing them"},
+        {"cpu.realtimeRuntime", "it has no budget for realtime, leave it out"},
+        {"cpu.realtimePeriod", "it has no budget for realtime, leave it out"},
+        {"blockIO.leafWeight", "give the weight to a cgroup below"},
+        {"network.classID", "mount the v1 hierarchy of net_cls, or match the cgroup itself (nft "
+                            "socket cgroupv2)"},
+        {"network.priorities", "mount the v1 hierarchy of net_prio"},
+    };
+
+    cgroup_refuse(c->err, member, "cannot be converted to cgroup v2");
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+        if (strcmp(list[i].member, member) == 0)
+            err_hint(c->err, "%s", list[i].instead);
+    }
+    return -1;
 }
 
 /* ---- cpu.weight ---- */

@@ -40,11 +40,11 @@ int cgroup_delegate(const struct cgroup_record *record, uid_t uid, struct err *e
     _cleanup_close_ int list = -1;
     _cleanup_free_ char *text = NULL;
     char *rest, *name;
-    int dir;
+    _cleanup_close_ int dir = -1;
 
     if (!place || record->places_n != 1)
         return 0;
-    dir = cgroup_place_dir(place, err);
+    dir = cgroup_inner_dir(record, place, err);
     if (dir < 0 || give(dir, "", uid, place->path, err) < 0)
         return -1;
     list = open("/sys/kernel/cgroup/delegate", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -44,12 +44,17 @@ int cgroup_mount_open(const struct cgroup_place *place, struct err *err)
 {
     _cleanup_close_ int fd = open(place->mount, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+    if (fd >= 0 && is_cgroup(fd, place->v2))
+        return util_take_fd(fd);
     if (fd < 0)
-        return err_errno(err, "cgroup mount %s", place->mount);
-    if (!is_cgroup(fd, place->v2))
-        return err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
-                       place->v2 ? "2" : "");
-    return util_take_fd(fd);
+        err_errno(err, "cgroup mount %s", place->mount);
+    else
+        err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
+                place->v2 ? "2" : "");
+    if (fd >= 0 || err->errnum == ENOENT || err->errnum == ENOTDIR)
+        err_hint(err, "something was mounted over it: unmount that, or run without cgroups "
+                      "(--cgroup-manager disabled)");
+    return -1;
 }
 
 void cgroup_place_keep(struct cgroup_place *place, int fd)

@@ -49,8 +49,23 @@ static int step(int dir, const char **path)
     return cgroup_open_below(dir, name);
 }
 
+/*
+ * Whether a cgroup has processes itself. The kernel then refuses it to give controllers to its
+ * children, but for the threaded ones (cpu, cpuset, pids): with these it becomes the head of a
+ * threaded tree instead, in which nobody can run a container, and stays it. Not so the root, which
+ * has no cgroup.type.
+ */
+static bool has_processes(int dir)
+{
+    char text[32];
+
+    if (cgroup_read_at(dir, "cgroup.type", text, sizeof text) < 0)
+        return false;
+    return cgroup_read_at(dir, "cgroup.procs", text, sizeof text) > 0;
+}
+
 /* Enable at one level what it has and its children lack. */
-static void enable_all(int dir)
+void cgroup_enable_all(int dir)
 {
     static const char *const wanted[] = {"cpuset", "cpu",  "io",   "memory",
                                          "pids",   "rdma", "misc", "hugetlb"};
@@ -65,7 +80,7 @@ static void enable_all(int dir)
         if (cgroup_has_word(have, wanted[i]) && !cgroup_has_word(enabled, wanted[i]))
             snprintf(text + len, sizeof text - len, "%s+%s", len ? " " : "", wanted[i]);
     }
-    if (!*text || cgroup_write_at(dir, "cgroup.subtree_control", text) == 0)
+    if (!*text || has_processes(dir) || cgroup_write_at(dir, "cgroup.subtree_control", text) == 0)
         return;
     /* All or nothing is how the kernel takes a line: one by one then. */
     for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
@@ -84,7 +99,7 @@ void cgroup_enable_some(struct cgroup_place *place, int mount)
     while (dir >= 0) {
         int next;
 
-        enable_all(dir);
+        cgroup_enable_all(dir);
         /* The last one is the container's own: what it gives to its children is its affair. */
         next = strchr(path, '/') ? step(dir, &path) : -1;
         fd_close(dir);
@@ -170,10 +185,14 @@ int cgroup_enable(struct cgroup_place *place, const char *controller, const char
             return cannot(place, path, controller, member, errno, err);
         if (!cgroup_has_word(words, controller))
             return cannot(place, path, controller, member, 0, err);
-        if (cgroup_read_at(dir, "cgroup.subtree_control", words, sizeof words) < 0 ||
-            (!cgroup_has_word(words, controller) &&
-             cgroup_write_at(dir, "cgroup.subtree_control", text) < 0))
+        if (cgroup_read_at(dir, "cgroup.subtree_control", words, sizeof words) < 0)
             return cannot(place, path, controller, member, errno, err);
+        if (!cgroup_has_word(words, controller)) {
+            if (has_processes(dir))
+                return cannot(place, path, controller, member, EBUSY, err);
+            if (cgroup_write_at(dir, "cgroup.subtree_control", text) < 0)
+                return cannot(place, path, controller, member, errno, err);
+        }
         if (!strchr(path, '/'))
             return 0;
         next = step(dir, &path);

@@ -81,6 +81,32 @@ const char *cgroup_path_normalise(const char *path, struct oci_arena *arena, str
 int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const char *id,
                    struct oci_arena *arena, struct cgroup_record *out, struct err *err);
 
+/* ---- inner.c: a cgroup below the container's, in which its processes live ---- */
+
+/** cgroup_inner_make - make it, if the record has one */
+int cgroup_inner_make(const struct cgroup_record *record, struct err *err);
+
+/** cgroup_inner_enable - give the cgroups down to it the controllers that the container has; there
+ * must be no process above it any more */
+void cgroup_inner_enable(const struct cgroup_record *record);
+
+/** cgroup_inner_dir - fd of the directory in which processes live: of the place itself, or below
+ * it. A new one: the caller closes it. */
+int cgroup_inner_dir(const struct cgroup_record *record, struct cgroup_place *place,
+                     struct err *err);
+
+/** cgroup_inner_path - its path, as a place's; in @arena */
+const char *cgroup_inner_path(const struct cgroup_record *record, const struct cgroup_place *place,
+                              struct oci_arena *arena);
+
+/* ---- prepare.c ---- */
+
+/** cgroup_place_prepare - make the place's cgroup and open it; 1: this caller has no right to */
+int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *err);
+
+/** cgroup_set_aside - move a refused place to the end of the array, behind what is in use */
+void cgroup_set_aside(struct cgroup_record *record, size_t i);
+
 /* ---- dir.c: verified directories and the small files in them ---- */
 
 /**
@@ -241,6 +267,9 @@ bool cgroup_has_word(const char *words, const char *word);
  * yet, as far as its parents let it; failures are left for cgroup_enable() to tell */
 void cgroup_enable_some(struct cgroup_place *place, int mount);
 
+/** cgroup_enable_all - enable at one level what it has and its children lack */
+void cgroup_enable_all(int dir);
+
 /** cgroup_enable - enable one controller along the path down to the place
  * @member: for the error, which names the cgroup that does not have it or cannot give it */
 int cgroup_enable(struct cgroup_place *place, const char *controller, const char *member,
@@ -303,6 +332,9 @@ int cgroup_v1_cpuset_fill(const struct cgroup_place *place, int mount, struct er
 /** cgroup_v1_frozen - 1, 0, or -1 if it cannot be told */
 int cgroup_v1_frozen(int dir);
 int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err);
+
+/** cgroup_v1_has_children - whether there are cgroups below the place, whose directory is open */
+bool cgroup_v1_has_children(const struct cgroup_place *place);
 
 /** cgroup_v1_thaw_all - thaw the place and all below, so that what was killed there can die */
 void cgroup_v1_thaw_all(struct cgroup_place *place);

@@ -4,13 +4,13 @@
  *
  * linux.cgroupsPath to one place a hierarchy (config-linux.md#cgroups-path). Absolute: below the
  * mount of each hierarchy. Relative: below the caller's own cgroup of that hierarchy, which differs
- * from hierarchy to hierarchy. Absent or empty: "/ID", for an ordinary user in a cgroup that is
- * theirs (unprivileged.c).
+ * from hierarchy to hierarchy. Absent or empty: "/ID". For ordinary users the last two begin in a
+ * cgroup that is theirs (unprivileged.c).
  *
  * Each hierarchy of the machine is joined, limits or not: named ones so that a manager inside has
  * its tree, v2 beside v1 because it has cgroup.kill and cgroup.events.
  */
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -61,7 +61,7 @@ const char *cgroup_path_normalise(const char *path, struct oci_arena *arena, str
 int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const char *id,
                    struct oci_arena *arena, struct cgroup_record *out, struct err *err)
 {
-    bool relative = path && *path && *path != '/';
+    bool absolute = path && *path == '/', relative = path && *path && !absolute;
     const char *tail = cgroup_path_normalise(path && *path ? path : id, arena, err);
 
     if (!tail)
@@ -71,11 +71,11 @@ int cgroup_plan_on(const struct cgroup_machine *machine, const char *path, const
         return err_set(err, ENOMEM, "cgroup places");
     for (size_t i = 0; i < machine->n; i++) {
         const struct cgroup_hierarchy *h = &machine->list[i];
-        int parent = !(path && *path)                       ? cgroup_default_parent(h)
-                     : relative && strcmp(h->own, "/") != 0 ? (int)strlen(h->own)
-                                                            : 0;
+        int parent = absolute ? 0 : cgroup_default_parent(h);
         struct cgroup_place p = {.controllers = h->controllers, .mount = h->mount, .v2 = h->v2};
 
+        if (relative && parent == 0 && strcmp(h->own, "/") != 0)
+            parent = (int)strlen(h->own);
         p.path = oci_printf(arena, "%.*s/%s", parent, h->own, tail);
         if (!p.path)
             return err_set(err, ENOMEM, "cgroup places");
@@ -94,10 +94,10 @@ int cgroup_plan(const char *path, const char *id, enum cgroup_driver driver,
     *out = (struct cgroup_record){.driver = driver == CGROUP_UNSET ? CGROUP_CGROUPFS : driver};
     if (driver == CGROUP_DISABLED)
         return 0;
-    if (driver == CGROUP_SYSTEMD)
-        return err_set(err, 0, "not supported yet: systemd cgroup driver");
     machine = cgroup_machine_get(err);
-    if (!machine || cgroup_plan_on(machine, path, id, arena, out, err) < 0)
+    if (!machine ||
+        (driver == CGROUP_SYSTEMD ? systemd_plan(machine, path, id, arena, out, err)
+                                  : cgroup_plan_on(machine, path, id, arena, out, err)) < 0)
         return -1;
     /* The record is stored before anything is made, and a runtime that is killed half-way has to be
      * cleaned up by it: what does not exist now will have been made by us. cgroup_prepare()

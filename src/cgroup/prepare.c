@@ -101,8 +101,7 @@ static int refuse_place(struct cgroup_place *place, int errnum)
     return 1;
 }
 
-/* Returns 0, -1, or 1 for a place that this caller has no right to make. */
-static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *err)
+int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *err)
 {
     _cleanup_close_ int mount = cgroup_mount_open(place, err);
     int made, fd, above;
@@ -110,7 +109,7 @@ static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *e
     place->created = false;
     if (mount < 0)
         return -1;
-    if (cgroup_unprivileged() && !cgroup_may_enter(place, &above))
+    if (place->v2 && cgroup_unprivileged() && !cgroup_may_enter(place, &above))
         return refuse_place(place, EACCES);
     made = make_cgroup(mount, place->path + 1);
     if (made < 0) {
@@ -123,7 +122,7 @@ static int prepare_place(struct cgroup_place *place, bool pure_v2, struct err *e
     place->created = made;
     /* Beside v1 the v2 hierarchy is there for kill and events: a controller of it is enabled when a
      * limit needs it. */
-    if (place->v2 && pure_v2)
+    if (place->v2 && enable)
         cgroup_enable_some(place, mount);
     fd = path_open_beneath(mount, place->path + 1, O_RDONLY | O_DIRECTORY, err);
     if (fd < 0)
@@ -150,8 +149,7 @@ static void rollback(struct cgroup_record *record, size_t n)
     }
 }
 
-/* To the end of the array, behind what is in use. */
-static void set_aside(struct cgroup_record *record, size_t i)
+void cgroup_set_aside(struct cgroup_record *record, size_t i)
 {
     struct cgroup_place place = record->places[i];
 
@@ -167,7 +165,7 @@ static void set_aside(struct cgroup_record *record, size_t i)
 int cgroup_prepare(struct cgroup_record *record, struct err *err)
 {
     for (size_t i = 0; i < record->places_n;) {
-        int r = prepare_place(&record->places[i], record->places_n == 1, err);
+        int r = cgroup_place_prepare(&record->places[i], record->places_n == 1, err);
 
         if (r < 0) {
             rollback(record, i + 1);
@@ -176,8 +174,13 @@ int cgroup_prepare(struct cgroup_record *record, struct err *err)
         if (r == 0)
             i++;
         else
-            set_aside(record, i);
+            cgroup_set_aside(record, i);
     }
+    if (cgroup_inner_make(record, err) < 0) {
+        rollback(record, record->places_n);
+        return -1;
+    }
+    cgroup_inner_enable(record);
     return 0;
 }
 
@@ -186,9 +189,18 @@ int cgroup_v2_fd(const struct cgroup_record *record)
     struct cgroup_place *p = cgroup_place_of(record, "");
     struct err ignored = ERR_INIT;
 
-    if (!p || cgroup_place_dir(p, &ignored) < 0)
-        return -1;
-    return fcntl(p->dir - 1, F_DUPFD_CLOEXEC, 3);
+    return p ? cgroup_inner_dir(record, p, &ignored) : -1;
+}
+
+static void enter_threaded(const struct cgroup_place *place, struct err *err)
+{
+    char type[32] = "threaded";
+
+    if (place->dir > 0)
+        cgroup_read_at(place->dir - 1, "cgroup.type", type, sizeof type);
+    err_hint(err,
+             "its cgroup.type is \"%s\": %s takes no containers, choose another linux.cgroupsPath",
+             type, strcmp(type, "threaded") == 0 ? "it" : "a threaded cgroup above it");
 }
 
 static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum, struct err *err)
@@ -200,7 +212,7 @@ static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum,
         err_hint(err,
                  "it has controllers in cgroup.subtree_control: processes live in its children");
     else if (errnum == EOPNOTSUPP && place->v2)
-        err_hint(err, "its cgroup.type is not a domain");
+        enter_threaded(place, err);
     else if (errnum == EINVAL && cgroup_has_controller(place->controllers, "cpu"))
         err_hint(err, "a process with a realtime scheduler needs cpu.rt_runtime_us there");
     return -1;
@@ -213,15 +225,18 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, 
     snprintf(text, sizeof text, "%d", (int)pid);
     for (size_t i = 0; i < record->places_n; i++) {
         struct cgroup_place *p = &record->places[i];
-        int dir;
+        _cleanup_close_ int dir = -1;
 
         if (p->v2 && except_v2)
             continue;
-        dir = cgroup_place_dir(p, err);
+        dir = cgroup_inner_dir(record, p, err);
         if (dir < 0)
             return -1;
         if (cgroup_write_at(dir, "cgroup.procs", text) < 0)
             return enter_failed(p, pid, errno, err);
     }
+    /* systemd had put it into the cgroup above, which could not give away controllers then. */
+    if (record->creating)
+        cgroup_inner_enable(record);
     return 0;
 }

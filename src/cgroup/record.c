@@ -29,6 +29,9 @@ static const struct oci_table place_table =
 static const struct oci_row record_rows[] = {
     OCI_ENUM(struct cgroup_record, driver, "driver", cgroup_driver_names, 0),
     OCI_ARRAY(struct cgroup_record, places, "places", place_table, 0),
+    OCI_STRING(struct cgroup_record, unit, "unit", 0),
+    OCI_STRING(struct cgroup_record, bus, "bus", 0),
+    OCI_STRING(struct cgroup_record, inner, "inner", 0),
     OCI_END,
 };
 const struct oci_table cgroup_record_table = OCI_TABLE("cgroup", struct cgroup_record, record_rows);

@@ -10,9 +10,10 @@
  * other runtime: engines put the next container there, and may have set limits on them.
  */
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +101,38 @@ int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err
     }
 }
 
-int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
+/* The slices above a cgroup that was made where systemd does not manage: nobody else takes them
+ * away. */
+static void remove_slices(const struct cgroup_place *place)
+{
+    static const char *const managed[] = {"name=systemd", "cpu",     "cpuacct", "blkio",
+                                          "memory",       "devices", "pids"};
+    struct err ignored = ERR_INIT;
+    _cleanup_close_ int mount = cgroup_mount_open(place, &ignored);
+    _cleanup_free_ char *path = strdup(place->path + 1);
+    char *slash;
+
+    for (size_t i = 0; i < ARRAY_SIZE(managed); i++) {
+        if (place->v2 || cgroup_has_controller(place->controllers, managed[i]))
+            return;
+    }
+    while (mount >= 0 && path && (slash = strrchr(path, '/'))) {
+        *slash = '\0';
+        if (unlinkat(mount, path, AT_REMOVEDIR) < 0)
+            break;
+    }
+}
+
+static bool is_ours(const struct cgroup_record *record)
+{
+    for (size_t i = 0; i < record->places_n; i++) {
+        if (record->places[i].created)
+            return true;
+    }
+    return false;
+}
+
+static int remove_all(const struct cgroup_record *record, bool kill, struct err *err)
 {
     /* Only in cgroups that we made: others may hold processes of others, for instance when create
      * refused one for just that reason. */
@@ -124,4 +156,29 @@ int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err
             failed = -1;
     }
     return failed;
+}
+
+int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
+{
+    struct cgroup_place *inside = cgroup_process_place(record, true);
+    struct err why = ERR_INIT;
+    int stopped;
+
+    if (record->driver != CGROUP_SYSTEMD || !is_ours(record))
+        return remove_all(record, kill, err);
+    /* Killed first: systemd would ask them to end, and wait. */
+    if (kill && inside && cgroup_signal_place(record, inside, SIGKILL, err) < 0)
+        return -1;
+    stopped = systemd_stop(record, &why);
+    if (remove_all(record, kill, stopped < 0 ? &why : err) < 0) {
+        if (stopped < 0)
+            *err = why;
+        return -1;
+    }
+    for (size_t i = 0; i < record->places_n; i++)
+        remove_slices(&record->places[i]);
+    /* Its cgroup is gone: to systemd the unit has ended, told or not. */
+    if (stopped < 0)
+        log_warning("%s", why.text);
+    return 0;
 }

@@ -90,10 +90,13 @@ static struct cgroup_pressure *pressure(struct reader *r, const char *file)
     return out;
 }
 
-/* cpuacct.usage_all: a title, then "CPU USER SYSTEM". */
+/* cpuacct.usage_all: a title, then "CPU USER SYSTEM", which count in ticks; cpuacct.usage_percpu
+ * has the exact sums in one line. */
 static void percpu(struct reader *r, int dir, struct cgroup_cpu_usage *u)
 {
     _cleanup_free_ char *text = text_of(dir, "cpuacct.usage_all");
+    _cleanup_free_ char *sums = text_of(dir, "cpuacct.usage_percpu");
+    const char *sum = sums;
     size_t room = 0;
 
     if (!text)
@@ -116,6 +119,10 @@ static void percpu(struct reader *r, int dir, struct cgroup_cpu_usage *u)
         u->percpu_user[i] = strtoull(end, &end, 10);
         u->percpu_kernel[i] = strtoull(end, &end, 10);
         u->percpu[i] = u->percpu_user[i] + u->percpu_kernel[i];
+        if (sum && *(sum += strspn(sum, " ")) >= '0' && *sum <= '9') {
+            u->percpu[i] = strtoull(sum, NULL, 10);
+            sum += strcspn(sum, " ");
+        }
         u->percpu_n = u->percpu_user_n = u->percpu_kernel_n = i + 1;
     }
 }

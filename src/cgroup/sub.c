@@ -52,6 +52,7 @@ int cgroup_sub(const struct cgroup_record *record, const char *sub, struct oci_a
     *out = *record;
     if (!sub || !*sub)
         return 0;
+    out->inner = NULL;
     colon = strchr(sub, ':');
     path = colon ? colon + 1 : sub;
     while (*path == '/')
@@ -63,12 +64,16 @@ int cgroup_sub(const struct cgroup_record *record, const char *sub, struct oci_a
         return err_set(err, ENOMEM, "--cgroup %s", sub);
     for (size_t i = 0; i < record->places_n; i++) {
         out->places[i] = record->places[i];
+        const char *own = cgroup_inner_path(record, &record->places[i], arena);
+
         out->places[i].dir = 0; /* an open directory belongs to the container's own place */
-        if (!*path ||
-            (colon && !names_controller(sub, (size_t)(colon - sub), record->places[i].controllers)))
+        out->places[i].path = own;
+        if (own && (!*path || (colon && !names_controller(sub, (size_t)(colon - sub),
+                                                          record->places[i].controllers))))
             continue;
-        out->places[i].path = oci_printf(arena, "%s%s%s", record->places[i].path,
-                                         strcmp(record->places[i].path, "/") ? "/" : "", path);
+        if (own)
+            out->places[i].path =
+                oci_printf(arena, "%s%s%s", own, strcmp(own, "/") ? "/" : "", path);
         if (!out->places[i].path)
             return err_set(err, ENOMEM, "--cgroup %s", sub);
         named++;
@@ -109,21 +114,24 @@ int cgroup_with_init(const struct cgroup_record *record, int proc, pid_t pid,
     struct err ignored = ERR_INIT;
     _cleanup_free_ char *text = NULL;
     char word[2], name[32];
+    _cleanup_close_ int dir = place ? cgroup_inner_dir(record, place, &ignored) : -1;
     const char *path;
     size_t len;
 
     *out = *record;
-    if (!place || cgroup_place_dir(place, &ignored) < 0 ||
-        cgroup_read_at(place->dir - 1, "cgroup.subtree_control", word, sizeof word) <= 0)
+    if (dir < 0 || cgroup_read_at(dir, "cgroup.subtree_control", word, sizeof word) <= 0)
         return 0;
+    out->inner = NULL;
     snprintf(name, sizeof name, "%d/cgroup", (int)pid);
     if (fd_read_file_at(proc, name, PROC_CGROUP_MAX, &text, NULL, err) < 0)
         return -1;
     path = v2_line(text);
     path = path ? cgroup_own_below(path, mount_root(place)) : "/";
     len = strlen(place->path);
-    if (strncmp(path, place->path, len) != 0 || path[len] != '/')
+    if (strncmp(path, place->path, len) != 0 || path[len] != '/') {
+        out->inner = record->inner;
         return 0;
+    }
     out->places = oci_alloc(arena, record->places_n * sizeof *out->places);
     if (!out->places)
         return err_set(err, ENOMEM, "cgroup of init");

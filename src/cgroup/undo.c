@@ -45,6 +45,11 @@ static char *text_of(const char *text, size_t len)
     return len ? strndup(text, len) : strdup("\n");
 }
 
+static bool is_partition(const char *file)
+{
+    return strcmp(file, "cpuset.cpus.partition") == 0;
+}
+
 char *cgroup_undo_value(const char *file, const char *content, const char *written)
 {
     const char *none = NULL;
@@ -57,7 +62,7 @@ char *cgroup_undo_value(const char *file, const char *content, const char *writt
         return p ? strndup(p + 17, 1) : NULL;
     }
     /* "root invalid (…)": the state is the kernel's, the word is what was written. */
-    if (strcmp(file, "cpuset.cpus.partition") == 0)
+    if (is_partition(file))
         return text_of(content, strcspn(content, " \n"));
     for (size_t i = 0; i < ARRAY_SIZE(keyed); i++) {
         if (ends_with(file, keyed[i].suffix))
@@ -116,14 +121,20 @@ void cgroup_undo_note(struct cgroup_undo *undo, const struct cgroup_place *place
     free(u->value);
 }
 
+static void write_back(const struct cgroup_undone *u)
+{
+    if (cgroup_write_at(u->dir, u->file, u->value) < 0)
+        log_warning("cgroup %s: %s could not be set back to %s", u->place->path, u->file, u->value);
+}
+
 void cgroup_undo_all(struct cgroup_undo *undo)
 {
+    for (size_t i = undo->n; i-- > 0;)
+        write_back(&undo->list[i]);
+    /* Once invalid, a partition stays it until it is asked for again, with its cpus back. */
     for (size_t i = undo->n; i-- > 0;) {
-        const struct cgroup_undone *u = &undo->list[i];
-
-        if (cgroup_write_at(u->dir, u->file, u->value) < 0)
-            log_warning("cgroup %s: %s could not be set back to %s", u->place->path, u->file,
-                        u->value);
+        if (is_partition(undo->list[i].file))
+            write_back(&undo->list[i]);
     }
 }
 

@@ -36,9 +36,15 @@ void cgroup_set_rootless(int value)
 
 bool cgroup_unprivileged(void)
 {
+    static int in_namespace = -1; /* asked for each hierarchy */
+
     if (rootless >= 0)
         return rootless;
-    return geteuid() != 0 || proc_in_user_namespace();
+    if (geteuid() != 0)
+        return true;
+    if (in_namespace < 0)
+        in_namespace = proc_in_user_namespace();
+    return in_namespace;
 }
 
 static bool may_write(const char *mount, const char *path, int len, const char *file)

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define PAUSE_MAX 50         /* milliseconds */
@@ -131,6 +132,14 @@ int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err)
     if (freeze ? freeze_and_wait(dir) < 0 : cgroup_write_at(dir, "freezer.state", "THAWED") < 0)
         return err_errno(err, "%s cgroup %s", freeze ? "freeze" : "thaw", place->path);
     return 0;
+}
+
+bool cgroup_v1_has_children(const struct cgroup_place *place)
+{
+    struct stat st;
+
+    /* The kernel counts them in the links. */
+    return fstat(place->dir - 1, &st) < 0 || st.st_nlink != 2;
 }
 
 void cgroup_v1_thaw_all(struct cgroup_place *place)

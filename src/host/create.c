@@ -133,8 +133,14 @@ static void store_release(void *subject)
 static int cgroup_make(struct creation *c, struct err *err)
 {
     c->cgroup_made = true;
-    if (cgroup_prepare(&c->record.cgroup, err) < 0)
+    if (c->record.cgroup.driver != CGROUP_SYSTEMD) {
+        if (cgroup_prepare(&c->record.cgroup, err) < 0)
+            return -1;
+    } else if (cgroup_start_unit(&c->record.cgroup, c->spawn.pid, lin(c)->resources,
+                                 c->bundle.arena, err) < 0 ||
+               store_write(c->dir, &c->record, err) < 0) {
         return -1;
+    }
     /* What cannot get in the way of the set-up is in force before the process is in there. */
     return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
 }
@@ -268,10 +274,23 @@ static int send_mount_sources(void *subject, struct err *err)
     return -1;
 }
 
-/* While init mounts. */
-static int seccomp_prepare(void *subject, struct err *err)
+static bool has_create_hooks(const struct creation *c)
 {
-    struct creation *c = subject;
+    const struct oci_hooks *h = c->bundle.config.hooks;
+
+    return h && (h->prestart_n || h->create_runtime_n || h->create_container_n);
+}
+
+static int let_go_on(struct creation *c, struct err *err)
+{
+    if (tell(c, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err) < 0)
+        return -1;
+    return tell(c, PROTOCOL_SECCOMP, &c->filter, sizeof c->filter, &c->seccomp, c->seccomp >= 0,
+                err);
+}
+
+static int load_filter(struct creation *c, struct err *err)
+{
     const struct oci_seccomp *profile = lin(c)->seccomp;
     _cleanup_close_ int cache = -1;
 
@@ -282,6 +301,17 @@ static int seccomp_prepare(void *subject, struct err *err)
         profile, oci_annotation(&c->bundle.config, "run.oci.seccomp_fail_unknown_syscall") != NULL,
         cache, &c->filter.instructions, &c->filter.flags, err);
     return c->seccomp < 0 ? err_context(err, "linux.seccomp") : 0;
+}
+
+/* While init mounts. Without hooks nobody has to look at the mounts before init goes on: it finds
+ * the word already there, and is not put to sleep for it. */
+static int seccomp_prepare(void *subject, struct err *err)
+{
+    struct creation *c = subject;
+
+    if (load_filter(c, err) < 0)
+        return -1;
+    return has_create_hooks(c) ? 0 : let_go_on(c, err);
 }
 
 static int take_console(struct creation *c, struct err *err)
@@ -333,33 +363,37 @@ static int run_create_hooks(void *subject, struct err *err)
     struct creation *c = subject;
     const struct oci_hooks *h = c->bundle.config.hooks;
 
-    if (h && (h->prestart_n || h->create_runtime_n || h->create_container_n)) {
-        /* Hooks may ask for the state, and kill or delete the container: init has to be known. */
-        c->hooks_started = true;
-        c->record.init.pid = c->spawn.pid;
-        c->record.init.start_time = proc_start_time(c->spawn.pid);
-        if (store_write(c->dir, &c->record, err) < 0)
-            return -1;
-        if (hooks_run(&c->record, "prestart", h->prestart, h->prestart_n, OCI_STATUS_CREATED,
-                      c->spawn.pid, hook_is_born, c, err) < 0 ||
-            hooks_run(&c->record, "createRuntime", h->create_runtime, h->create_runtime_n,
-                      OCI_STATUS_CREATED, c->spawn.pid, hook_is_born, c, err) < 0)
-            return -1;
-    }
-    /* createContainer hooks take what time they take. */
-    if (h && h->create_container_n)
-        spawn_deadline(&c->spawn, 0);
-    if (tell(c, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err) < 0)
+    if (!has_create_hooks(c))
+        return 0;
+    /* Hooks may ask for the state, and kill or delete the container: init has to be known. */
+    c->hooks_started = true;
+    c->record.init.pid = c->spawn.pid;
+    c->record.init.start_time = proc_start_time(c->spawn.pid);
+    if (store_write(c->dir, &c->record, err) < 0)
         return -1;
-    return tell(c, PROTOCOL_SECCOMP, &c->filter, sizeof c->filter, &c->seccomp, c->seccomp >= 0,
-                err);
+    if (hooks_run(&c->record, "prestart", h->prestart, h->prestart_n, OCI_STATUS_CREATED,
+                  c->spawn.pid, hook_is_born, c, err) < 0 ||
+        hooks_run(&c->record, "createRuntime", h->create_runtime, h->create_runtime_n,
+                  OCI_STATUS_CREATED, c->spawn.pid, hook_is_born, c, err) < 0)
+        return -1;
+    /* createContainer hooks take what time they take. */
+    if (h->create_container_n)
+        spawn_deadline(&c->spawn, 0);
+    return let_go_on(c, err);
 }
 
+/* The record that commit puts in force is written while init is still busy. */
 static int wait_ready(void *subject, struct err *err)
 {
     struct creation *c = subject;
     struct protocol_message m;
 
+    c->record.init.pid = c->spawn.pid;
+    c->record.init.start_time = proc_start_time(c->spawn.pid);
+    c->record.committed = true;
+    c->record.hook = (struct record_process){0};
+    if (store_stage(c->dir, &c->record, &c->committed, err) < 0)
+        return -1;
     return expect(c, PROTOCOL_READY, &m, err);
 }
 
@@ -377,11 +411,7 @@ static int store_commit(void *subject, struct err *err)
     struct creation *c = subject;
     struct protocol_message m;
 
-    c->record.init.pid = c->spawn.pid;
-    c->record.init.start_time = proc_start_time(c->spawn.pid);
-    c->record.committed = true;
-    c->record.hook = (struct record_process){0};
-    if (store_write(c->dir, &c->record, err) < 0)
+    if (store_publish(c->dir, &c->committed, err) < 0)
         return -1;
     if (c->o->pid_file) {
         if (handoff_pid_file(c->o->pid_file, c->spawn.pid, err) < 0)
@@ -541,6 +571,7 @@ int creation_begin(struct creation *c, const struct runtime *rt, const struct cr
     if (c->proc < 0 || fill_record(c, err) < 0 ||
         cgroup_plan(lin(c)->cgroups_path, o->id, rt->driver, c->bundle.arena, &c->record.cgroup,
                     err) < 0 ||
+        cgroup_plan_annotations(&c->record.cgroup, &c->bundle.config, c->bundle.arena, err) < 0 ||
         namespaces_plan(c, err) < 0)
         return -1;
     return fill_setup(c, err);

@@ -8,6 +8,7 @@
 #include "host/notify.h"
 #include "host/record.h"
 #include "host/spawn.h"
+#include "host/store.h"
 
 struct creation {
     const struct runtime *rt;
@@ -24,6 +25,7 @@ struct creation {
     int notify_dir; /* directory for the sd_notify mount, or -1 */
     int seccomp;    /* compiled filter, or -1 */
     struct protocol_seccomp filter;
+    struct store_staged committed; /* the record of a created container, not in force yet */
     bool privileged, bind_devices, has_notify;
     bool made;           /* the container's directory is ours */
     bool born_in_cgroup; /* v2 is all there is: CLONE_INTO_CGROUP */

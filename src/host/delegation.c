@@ -73,7 +73,8 @@ int delegation_apply(const struct cgroup_record *cgroup, const struct oci_config
     char name[32];
     int64_t owner;
 
-    if (cgroup->places_n != 1 || !cgroup->places[0].v2 || !delegation_wanted(config))
+    if (cgroup->places_n != 1 || !cgroup->places[0].v2 ||
+        (!delegation_wanted(config) && !oci_annotation(config, "run.oci.delegate-cgroup")))
         return 0;
     snprintf(name, sizeof name, "%d/uid_map", (int)pid);
     fd = openat(proc, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

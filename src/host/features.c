@@ -35,6 +35,12 @@ enum { HAS_SECCOMP = false };
 enum { HAS_SECCOMP = true };
 #endif
 
+#ifdef DISABLE_SYSTEMD
+enum { HAS_SYSTEMD = false };
+#else
+enum { HAS_SYSTEMD = true };
+#endif
+
 /* Mount options that mean something and are refused for now: host/validate.c. */
 static const char *const options_refused[] = {"idmap", "ridmap"};
 
@@ -139,8 +145,11 @@ static int fill_linux(struct oci_arena *arena, struct oci_features_linux *out)
     if (!out->namespaces || !out->capabilities || !out->cgroup || !out->apparmor || !out->selinux ||
         !out->intel_rdt || !out->mount_extensions || !out->net_devices)
         return -1;
-    *out->cgroup = (struct oci_features_cgroup){
-        .v1 = yes, .v2 = yes, .systemd = no, .systemd_user = no, .rdma = yes};
+    *out->cgroup = (struct oci_features_cgroup){.v1 = yes,
+                                                .v2 = yes,
+                                                .systemd = HAS_SYSTEMD ? yes : no,
+                                                .systemd_user = HAS_SYSTEMD ? yes : no,
+                                                .rdma = yes};
     out->memory_policy = oci_alloc(arena, sizeof *out->memory_policy);
     if (!out->memory_policy)
         return -1;
@@ -169,11 +178,14 @@ static int fill_annotations(struct oci_arena *arena, struct oci_features *out)
     out->annotations = list;
     out->annotations_n = n;
 
-    out->potentially_unsafe_config_annotations = oci_alloc(arena, 2 * sizeof(char *));
+    out->potentially_unsafe_config_annotations = oci_alloc(arena, 3 * sizeof(char *));
     if (!out->potentially_unsafe_config_annotations)
         return -1;
     out->potentially_unsafe_config_annotations[0] = "run.oci.";
     out->potentially_unsafe_config_annotations_n = 1;
+    if (HAS_SYSTEMD)
+        out->potentially_unsafe_config_annotations[out->potentially_unsafe_config_annotations_n++] =
+            "org.systemd.property.";
     return 0;
 }
 

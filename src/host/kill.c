@@ -60,7 +60,5 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all, 
     if (!own_pids && r->cgroup.places_n)
         return cgroup_signal_all(&r->cgroup, sig, err);
     /* A process frozen by the v1 freezer does not even die. */
-    if (cgroup_frozen(&r->cgroup) == 1)
-        return cgroup_freeze(&r->cgroup, false, err);
-    return 0;
+    return cgroup_let_die(&r->cgroup, err);
 }

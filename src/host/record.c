@@ -50,13 +50,36 @@ static const struct oci_row record_rows[] = {
 };
 const struct oci_table record_table = OCI_TABLE("state.json", struct record, record_rows);
 
+/* The civil date of a day, counted from 1970-01-01 (which is day 719468 of an era that begins with
+ * March, so that the leap day is the last one of its year). gmtime_r(3) would read /etc/localtime
+ * for it. */
+static void date_of(int64_t day, int *year, int *month, int *mday)
+{
+    int64_t z = day + 719468, era = z / 146097, of_era = z % 146097;
+    int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * y + y / 4 - y / 100);
+    int64_t m = (5 * of_year + 2) / 153;
+
+    *mday = (int)(of_year - (153 * m + 2) / 5 + 1);
+    *month = (int)(m < 10 ? m + 3 : m - 9);
+    *year = (int)(y + era * 400 + (*month <= 2));
+}
+
+const char *record_time(struct oci_arena *arena, int64_t seconds, long nanoseconds)
+{
+    int64_t of_day = seconds % 86400;
+    int year, month, mday;
+
+    date_of(seconds / 86400, &year, &month, &mday);
+    return oci_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", year, month, mday,
+                      (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60),
+                      nanoseconds);
+}
+
 const char *record_now(struct oci_arena *arena)
 {
     struct timespec now;
-    struct tm tm;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    return oci_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
+    return record_time(arena, now.tv_sec, now.tv_nsec);
 }

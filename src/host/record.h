@@ -55,4 +55,7 @@ extern const struct oci_table record_table;
 /** record_now - the current time as RFC 3339 in UTC with nanoseconds, in @arena */
 const char *record_now(struct oci_arena *arena);
 
+/** record_time - a point in time in the same form; @seconds since the epoch, not before it */
+const char *record_time(struct oci_arena *arena, int64_t seconds, long nanoseconds);
+
 #endif

@@ -2,14 +2,12 @@
 /*
  * Theory of operation
  *
- * The child executes the runtime's own file again, so that nothing of the host side's memory comes
- * along into the container, but never through a handle that somebody inside could write to
- * (CVE-2019-5736): from a detached, read-only clone of the file's mount. As long as an fd of it is
- * open, a process with CAP_SYS_ADMIN could make the clone writable again through /proc/PID/exe; so
- * the child's is closed by close-on-exec, and ours by spawn_forget_self() before anybody of the
- * container can see the child. The last close waits for a grace period of RCU: with ours being the
- * last one the host side waits, which has the time, and not the child in its execve.
- * Where there is no such clone (no privilege, old kernel) a sealed copy in memory serves.
+ * The child executes a file of its own (host/image.c), so that nothing of the host side's memory
+ * comes along into the container, through a detached, read-only clone of the file's mount. As long
+ * as an fd of it is open, a process with CAP_SYS_ADMIN could make the clone writable again through
+ * /proc/PID/exe; so the child's is closed by close-on-exec, and ours by spawn_forget_self() before
+ * anybody of the container can see the child. The last close waits for a grace period of RCU: with
+ * ours being the last one the host side waits, which has the time, and not the child in its execve.
  *
  * Between clone and execveat the child does four things: it moves the preserved fds and the socket
  * to their places, marks all others close-on-exec, asks to die with its parent, and, in a new user
@@ -23,6 +21,7 @@
 #include "base/util.h"
 #include "cgroup/cgroup.h"
 #include "host/ids.h"
+#include "host/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,10 +30,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -42,64 +39,12 @@
 
 #include <linux/capability.h>
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U
-#endif
-
 bool spawn_privileged(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2];
 
     return sys_capget(&header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN));
-}
-
-/* Where vm.memfd_noexec is set, a memfd is executable only if asked for; kernels before 6.3 do not
- * know the flag. */
-static int executable_memfd(void)
-{
-    int fd = memfd_create("ocirun-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-
-    return fd < 0 && errno == EINVAL ? memfd_create("ocirun-init", MFD_CLOEXEC | MFD_ALLOW_SEALING)
-                                     : fd;
-}
-
-static int sealed_copy(struct err *err)
-{
-    _cleanup_close_ int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    _cleanup_close_ int copy = executable_memfd();
-    char path[64];
-    char buf[65536];
-    ssize_t n = 0;
-    int fd;
-
-    if (exe < 0 || copy < 0)
-        return err_errno(err, "copy of the runtime's file");
-    while ((n = read(exe, buf, sizeof buf)) > 0) {
-        if (fd_write_all(copy, buf, (size_t)n, err) < 0)
-            return -1;
-    }
-    /* For all: in a user namespace the child is another user. */
-    if (n < 0 || fchmod(copy, 0555) < 0 ||
-        fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-        return err_errno(err, "copy of the runtime's file");
-    /* A file that is open for writing cannot be executed (ETXTBSY). */
-    snprintf(path, sizeof path, "/proc/self/fd/%d", copy);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, "copy of the runtime's file");
-    return fd;
-}
-
-static int protected_self(struct err *err)
-{
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-    int fd = sys_open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-    if (fd >= 0 && sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0)
-        return fd;
-    fd_close(fd);
-    return sealed_copy(err);
 }
 
 /* ---- the child, between clone and execveat: no allocation, no stdio
@@ -191,7 +136,7 @@ __attribute__((noreturn)) static void child(const struct spawn *s, int self, int
     sys_execveat(self, "", argv, environ, AT_EMPTY_PATH);
 #endif
     sys_execveat(self, "", argv, none, AT_EMPTY_PATH);
-    child_fail(sock, "execute the runtime's own file as init");
+    child_fail(sock, "execute init");
 }
 
 /* ---- the host side
@@ -279,7 +224,7 @@ static int start_child(struct spawn *s, struct err *err)
     int pair[2];
     pid_t parent = getpid();
 
-    s->self = protected_self(err);
+    s->self = image_open(err);
     if (s->self < 0)
         return -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

@@ -212,16 +212,32 @@ int store_remove_own(int root, const char *id, int dir, struct err *err)
     return store_remove(root, id, err);
 }
 
-int store_write(int dir, const struct record *record, struct err *err)
+int store_stage(int dir, const struct record *record, struct store_staged *staged, struct err *err)
 {
     size_t len;
     _cleanup_free_ char *text = oci_encode(&record_table, record, OCI_STYLE_COMPACT, &len);
 
     if (!text)
         return err_set(err, ENOMEM, "write the record");
-    if (fd_replace_file_at(dir, STORE_RECORD, text, len, 0600, err) < 0)
+    if (fd_stage_file_at(dir, STORE_RECORD, text, len, 0600, staged->name, err) < 0)
         return err_context(err, "write the record");
     return 0;
+}
+
+int store_publish(int dir, const struct store_staged *staged, struct err *err)
+{
+    if (renameat(dir, staged->name, dir, STORE_RECORD) == 0)
+        return 0;
+    err_errno(err, "write the record");
+    unlinkat(dir, staged->name, 0);
+    return -1;
+}
+
+int store_write(int dir, const struct record *record, struct err *err)
+{
+    struct store_staged staged;
+
+    return store_stage(dir, record, &staged, err) < 0 ? -1 : store_publish(dir, &staged, err);
 }
 
 int store_read(int dir, struct oci_arena *arena, struct record *record, struct err *err)

@@ -12,6 +12,8 @@
 #include "host/container.h"
 #include "host/record.h"
 
+#include <limits.h>
+
 #define STORE_RECORD "state.json"
 #define STORE_CONFIG "config.json"
 #define STORE_RESOURCES "resources.json" /* the limits, from the first update on */
@@ -37,6 +39,16 @@ int store_remove_own(int root, const char *id, int dir, struct err *err);
 /** store_remove - remove a container's directory with everything in it, by fd, never following
  * links. What is gone already is no error. */
 int store_remove(int root, const char *id, struct err *err);
+
+/** store_stage - write the record beside the one in force, which store_publish() replaces: what is
+ * known early costs no time later. One that is never published goes with the directory. */
+struct store_staged {
+    char name[NAME_MAX + 1];
+};
+int store_stage(int dir, const struct record *record, struct store_staged *staged, struct err *err);
+
+/** store_publish - replace the record by the staged one, atomically */
+int store_publish(int dir, const struct store_staged *staged, struct err *err);
 
 /** store_write - replace the record */
 int store_write(int dir, const struct record *record, struct err *err);

@@ -54,9 +54,12 @@ int init_arm_death_signal(struct init *in, struct err *err)
 
 static int join_fd(struct init *in, size_t i, struct err *err)
 {
-    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) < 0)
-        return err_errno(err, "join the %s namespace", namespaces[i].name);
-    return 0;
+    if (setns(in->fd[namespaces[i].fd], (int)namespaces[i].flag) == 0)
+        return 0;
+    err_errno(err, "join the %s namespace", namespaces[i].name);
+    if (err->errnum == EPERM && (geteuid() != 0 || proc_in_user_namespace()))
+        err_hint(err, "without privilege it has to belong to a user namespace that is joined too");
+    return -1;
 }
 
 /* One entry of the plan: one flag, or, in exec, several that the pidfd joins in one call. */
@@ -237,8 +240,8 @@ int init_read_config(void *init, struct err *err)
         if (oci_decode(&oci_process_table, in->config.process, text, len, in->arena, NULL, NULL,
                        &diag) < 0)
             return decode_failed(&diag, err);
-    } else if (oci_decode(&oci_config_table, &in->config, text, len, in->arena, NULL, NULL, &diag) <
-               0) {
+    } else if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL,
+                          &diag) < 0) {
         return decode_failed(&diag, err);
     }
     in->process = in->config.process;

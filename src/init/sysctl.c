@@ -50,6 +50,8 @@ static int sysctl_write(struct init *in, const struct oci_pair *pair, struct err
     if (err->errnum == EACCES && in->proc >= 0 && in->host_proc >= 0 && in->host_proc != in->proc)
         if (proc_write(in->host_proc, path, pair->value, err) == 0)
             return 0;
+    if (err->errnum == EACCES && in->setup.namespaces & 1U << OCI_NS_USER)
+        err_hint(err, "the kernel leaves it to the root of the machine");
     return err_context(err, "sysctl %s", pair->key);
 }
 

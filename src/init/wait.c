@@ -21,6 +21,7 @@
 #include "init/enter.h"
 
 #include <errno.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -199,15 +200,60 @@ static bool take_go(struct init *in)
     return false;
 }
 
-/* The set-up went deeper into the stack than the wait does; what it touched there is charged to the
- * container for as long as it waits, for nothing. Below the margin is only what has returned. */
-__attribute__((noinline)) static void release_stack(void)
+/* ---- while it waits ----
+ *
+ * What init touched on its way here would be charged to the container for as long as it waits, for
+ * nothing: the stack below the margin, where only returned functions were, and the pages of the
+ * executable that are only read, which are found again in the page cache.
+ */
+
+struct segments {
+    struct {
+        uintptr_t begin, end;
+    } list[8];
+    size_t n;
+};
+
+static int find_segments(struct dl_phdr_info *info, size_t size, void *data)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    struct segments *found = data;
+
+    (void)size;
+    for (size_t i = 0; i < info->dlpi_phnum && found->n < ARRAY_SIZE(found->list); i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t begin = info->dlpi_addr + p->p_vaddr;
+
+        if (p->p_type != PT_LOAD || (p->p_flags & PF_W))
+            continue;
+        found->list[found->n].begin = begin & ~(page - 1);
+        found->list[found->n++].end = begin + p->p_memsz;
+    }
+    return 1; /* the executable comes first; libraries are shared with others */
+}
+
+/* The kernel answers a fault with up to 16 pages around it that are in the page cache, but not
+ * beyond the mapping. Another advice makes the pages of this function a mapping of their own. */
+static void isolate(uintptr_t function, uintptr_t page)
+{
+    madvise((void *)(function & ~(page - 1)), 2 * page, MADV_RANDOM);
+}
+
+/* @waiting: the function that goes to sleep next */
+__attribute__((noinline)) static void release_pages(uintptr_t waiting)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+    struct segments s = {.n = 0};
 
     /* Reaches beyond the end of the stack, which is only said (ENOMEM), not harmful. */
     madvise((void *)(here - RELEASE_STACK), RELEASE_STACK - 2 * page, MADV_DONTNEED);
+    dl_iterate_phdr(find_segments, &s);
+    isolate(waiting, page);
+    isolate((uintptr_t)poll, page);
+    isolate((uintptr_t)madvise, page);
+    for (size_t i = 0; i < s.n; i++)
+        madvise((void *)s.list[i].begin, s.list[i].end - s.list[i].begin, MADV_DONTNEED);
 }
 
 static int wait_for_start(struct init *in, struct err *err)
@@ -223,11 +269,10 @@ static int wait_for_start(struct init *in, struct err *err)
         signals = signalfd(-1, &all, SFD_CLOEXEC);
     if (!go && signals < 0)
         return err_errno(err, "signalfd");
-    if (go == 0)
-        release_stack();
     while (go == 0) {
         struct pollfd p[2] = {{in->listen, POLLIN, 0}, {signals, POLLIN, 0}};
 
+        release_pages((uintptr_t)wait_for_start);
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             go = err_errno(err, "wait for start");
         else if (p[1].revents)

@@ -35,6 +35,9 @@ INFALLIBLE = set("""arch_prctl brk clock_gettime close exit exit_group getegid g
 getppid getrandom gettid getuid mprotect munmap rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_yield
 setitimer set_robust_list set_tid_address umask wait4 uname getresuid getresgid""".split())
 
+# What the sanitizers' own allocator takes badly.
+SANITIZER = {"mmap", "munmap", "madvise", "sigaltstack"}
+
 # Calls that wait, or that the kernel may interrupt.
 INTERRUPTIBLE = set("""read recvmsg recvfrom sendmsg sendto write accept4 poll ppoll flock connect openat
 openat2 fallocate epoll_pwait clone3 fsconfig""".split())
@@ -61,11 +64,18 @@ def call_names():
     return {int(number): name for name, number in re.findall(r"#define __NR_(\w+) (\d+)$", text, re.M)}
 
 
+def is_sanitized():
+    """Whether the runtime is built with AddressSanitizer."""
+    symbols = subprocess.run(["nm", "-D", harness.find_runtime()[0]], capture_output=True, check=False).stdout
+    return b"__asan_init" in symbols
+
+
 class Tools:
     def __init__(self, config):
         self.config = config
         self.stride = stride(config)
         self.inject = self.compile("inject")
+        self.sanitized = is_sanitized()
         self.names = call_names()
         self.numbers = {name: number for number, name in self.names.items()}
 
@@ -114,6 +124,8 @@ class Crash:
         mark = self.rt.path("mark")
         words = [self.tools.inject, "-m", mark, *map(str, options), str(do)]
         rt = self.rt
+        if self.tools.sanitized:        # LeakSanitizer is a tracer too, and there can be one only
+            kw.setdefault("env", {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"})
         saved, rt.command = rt.command, words + rt.command
         try:
             result = rt.cmd(*argv, globals=globals, **kw)
@@ -241,7 +253,7 @@ class Crash:
 
 # ---- faults: which calls to spoil, and with what
 
-def fault_points(calls, process, thin, all_of_them):
+def fault_points(calls, process, tools, all_of_them):
     """[(index, name, occurrence, errno)]: of each kind of call the first three occurrences and the
     last one, or all."""
     seen, points = {}, []
@@ -252,11 +264,11 @@ def fault_points(calls, process, thin, all_of_them):
     first = {}
     for index, name in enumerate(calls):
         seen[name] = seen.get(name, 0) + 1
-        if index not in own or name in INFALLIBLE:
+        if index not in own or name in INFALLIBLE or tools.sanitized and name in SANITIZER:
             continue
         first.setdefault(name, seen[name])
         if not all_of_them and seen[name] - first[name] >= 3 and seen[name] != total[name]:
             continue
         for error in (errno.EIO, errno.ENOMEM) + ((errno.EINTR,) if name in INTERRUPTIBLE else ()):
             points.append((index, name, seen[name], error))
-    return thin(points)
+    return tools.thin(points)

@@ -25,7 +25,7 @@ REMOVING = {"unlinkat", "rmdir", "openat", "openat2", "fstatfs", "read", "newfst
 
 
 def sweep(crash, calls, process, args, before, judge, prepare=None):
-    points = fault_points(calls, process, crash.tools.thin, ALL_CALLS)
+    points = fault_points(calls, process, crash.tools, ALL_CALLS)
     for index, name, occurrence, error in points:
         label = "call %d %s (%d) %s" % (index + 1, name, occurrence, errno.errorcode[error])
         with crash.point(label, before):

@@ -73,6 +73,11 @@ def find_runtime():
     raise SystemExit("no runtime: set RUNTIME=, or build ocirun first")
 
 
+def separate_init(runtime):
+    """Where a built ocirun has its ocirun-init; there is none in some builds."""
+    return os.path.join(os.path.dirname(runtime), "ocirun-init")
+
+
 def runtime_name(command):
     name = os.environ.get("RUNTIME_NAME")
     if name:

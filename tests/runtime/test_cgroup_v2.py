@@ -5,6 +5,7 @@ the controllers that v1 does not hold."""
 
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -110,6 +111,30 @@ def test_r181_unified_enables_controllers_along_the_path(v2, bundle):
     os.rmdir(os.path.dirname(os.path.dirname(where)))
 
 
+def test_r181_a_parent_with_processes_stays_as_it_is(v2, bundle):
+    """Enabling cpu, cpuset or pids in it works, and makes it the head of a threaded tree."""
+    parent = "%s/%s-busy" % (v2_top(), TOKEN)
+    os.mkdir(parent)
+    other = subprocess.Popen(["sleep", "1000"])
+    try:
+        with open(parent + "/cgroup.procs", "w") as f:
+            f.write(str(other.pid))
+        bundle.linux["cgroupsPath"] = "/%s-busy/x" % TOKEN
+        limits = {"unified": {"hugetlb.2MB.max": "0"}} if "pids" not in controllers() else {"pids": {"limit": 9}}
+        bundle.linux["resources"] = limits
+        v2.failing_create(bundle, match="there are processes in that cgroup itself")
+        bundle.linux["resources"] = {}
+        c = v2.hold(bundle)
+        assert read(parent + "/cgroup.type").strip() == "domain"
+        assert read(parent + "/cgroup.subtree_control").strip() == ""
+        c.stop()
+    finally:
+        other.kill()
+        other.wait()
+        until(lambda: not read(parent + "/cgroup.procs"))
+        os.rmdir(parent)
+
+
 def test_update_takes_back(v2, bundle):
     bundle.linux["resources"] = {"unified": {"cgroup.max.depth": "9"}}
     c = v2.hold(bundle)
@@ -144,6 +169,31 @@ def test_r183_no_such_controller(v2, bundle):
         pytest.skip("memory is on v2")
     bundle.linux["resources"] = {"memory": {"limit": 1 << 26}}
     v2.failing_create(bundle, match="linux.resources.memory.limit: there is no memory controller")
+
+
+# ---- the mount in the container ----
+
+@pytest.mark.parametrize("fstype", ["cgroup", "cgroup2"])
+@pytest.mark.parametrize("options", [["ro"], ["rw"]], ids=["ro", "rw"])
+def test_mount_with_a_namespace_shows_the_own_cgroup(v2, bundle, fstype, options):
+    bundle.namespace("cgroup")
+    bundle.drop_mount("/sys/fs/cgroup")
+    bundle.add_mount("/sys/fs/cgroup", fstype, "cgroup", options + ["nosuid", "noexec", "nodev"])
+    out = v2.sh(bundle, """grep ' - cgroup2 ' /proc/self/mountinfo
+        cat /sys/fs/cgroup/cgroup.procs
+        mkdir /sys/fs/cgroup/below 2>/dev/null && echo made; true""").splitlines()
+    root, point, flags = out[0].split()[3:6]
+    assert (root, point) == ("/", "/sys/fs/cgroup") and out[0].count(" - cgroup2 ") == 1
+    assert {options[0], "nosuid", "nodev", "noexec"} <= set(flags.split(","))
+    assert "1" in out and ("made" in out) == (options == ["rw"])
+
+
+def test_mount_without_a_namespace_shows_the_tree(v2, bundle):
+    bundle.drop_namespace("cgroup")
+    bundle.drop_mount("/sys/fs/cgroup")
+    bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["ro"])
+    out = v2.sh(bundle, "own=$(grep ^0:: /proc/self/cgroup | cut -d: -f3); cat /sys/fs/cgroup$own/cgroup.procs")
+    assert "1" in out.split()
 
 
 # ---- ownership ----

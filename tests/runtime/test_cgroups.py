@@ -547,7 +547,10 @@ def test_events_stats_has_the_members_of_runc(rt, bundle):
     assert data["cpu"]["usage"]["total"] > 0
     if is_v1("memory"):
         assert data["memory"]["raw"]["hierarchical_memory_limit"] == 64 << 20
-        assert len(data["cpu"]["usage"]["percpu"]) >= 1
+        usage = data["cpu"]["usage"]
+        assert len(usage["percpu"]) == len(usage["percpu_user"]) == len(usage["percpu_kernel"]) >= 1
+        # exact, not in ticks; read one after the other
+        assert abs(sum(usage["percpu"]) - usage["total"]) < 50000000 and sum(usage["percpu"]) > 0
     if v2_has("hugetlb"):
         assert data["hugetlb"]["2MB"]["failcnt"] == 0
     c.stop()

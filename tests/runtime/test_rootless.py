@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Ordinary users: containers without privilege, and as root of a user namespace.
 
-When pytest runs as root, every command of the runtime is run as an ordinary user that exists in this
-mount namespace only: /etc/passwd, /etc/subuid and /etc/subgid have files bound over them, so that
-nothing of the machine's /etc changes. When pytest runs as an ordinary user, that user it is; what
-needs root to be set up (cgroups of one's own) is skipped then and stands in skips.txt.
+Every command of the runtime is run as the user of ordinary.py. When that is who runs pytest, what needs
+root to be set up (cgroups of one's own) is skipped and stands in skips.txt.
 """
 
 import contextlib
@@ -18,57 +16,15 @@ import subprocess
 import pytest
 
 import harness
-from harness import TOKEN, pid_wait, read, receive_fd, until, write
-from test_namespaces import Holder, ns
-
-UID = 54321
-FIRST, COUNT = 200000, 65536
+import ordinary
+from harness import TOKEN, read, receive_fd, until, write
 
 pytestmark = pytest.mark.ocirun_only
 
 
-class User:
-    """Who the runtime runs as; .first and .count are the range of ids that was granted."""
-
-    def __init__(self, base):
-        self.uid = os.geteuid() or UID
-        self.gid = os.getegid() or UID
-        self.is_root_test = os.geteuid() == 0
-        self.mounts = []
-        self.dir = os.path.join(base.dir, "user")
-        os.mkdir(self.dir)
-        self.command = harness.find_runtime()
-        if self.is_root_test:
-            # the tree that it was built in may be closed to others
-            shutil.copy2(self.command[0], self.dir + "/ocirun")
-            self.command = [self.dir + "/ocirun"]
-            self.bind("/etc/passwd", "ort-user:x:%d:%d::%s:/bin/sh\n" % (UID, UID, self.dir))
-            self.bind("/etc/subuid", "ort-user:%d:%d\n" % (FIRST, COUNT))
-            self.bind("/etc/subgid", "ort-user:%d:%d\n" % (FIRST, COUNT))
-        self.name, self.first, self.count = self.granted()
-
-    def bind(self, path, text):
-        source = write(os.path.join(self.dir, os.path.basename(path)), read(path) + text, 0o644)
-        harness.mount(source, path, None, harness.MS_BIND)
-        self.mounts.append(path)
-
-    def granted(self):
-        name = next(line.split(":")[0] for line in read("/etc/passwd").splitlines()
-                    if line.split(":")[2] == str(self.uid))
-        for line in read("/etc/subuid").splitlines():
-            owner, first, count = line.split(":")
-            if owner in (name, str(self.uid)):
-                return name, int(first), int(count)
-        raise AssertionError("%s has no range in /etc/subuid" % name)
-
-    def close(self):
-        for path in self.mounts:
-            harness.umount(path)
-
-
 @pytest.fixture(scope="module")
 def user(request):
-    who = User(request.config.base)
+    who = ordinary.User(request.config.base.dir, harness.find_runtime())
     yield who
     who.close()
 
@@ -387,7 +343,7 @@ def test_groups_denied(rt, user):
 def test_mount_option_gid(rt):
     bundle = rt.bundle("true")
     next(m for m in bundle.config["mounts"] if m["destination"] == "/dev/pts")["options"].append("gid=5")
-    rt.refuses(bundle, r"mounts\[\d+\] /dev/pts: .*gid.*; uid= and gid= need a mapping")
+    rt.refuses(bundle, r"mounts\[\d+\] /dev/pts: .*; uid= and gid= need a mapping")
 
 
 def test_mount_option_gid_mapped(rt):
@@ -465,14 +421,14 @@ def sysfs(bundle):
 def test_sysfs_of_the_machine(rt, mapped):
     """A new sysfs is refused without a network namespace of one's own: the machine's is bound, read-only."""
     out = rt.sh(sysfs(mapped), "grep ' /sys ' /proc/mounts; ls /sys/class/net; touch /sys/kernel/x 2>&1 || true")
-    assert re.match(r"sysfs /sys sysfs ro,nosuid,nodev,noexec", out)
+    assert re.match(r"\S+ /sys sysfs ro,nosuid,nodev,noexec", out)
     assert out.endswith("Read-only file system\n")
     assert set(os.listdir("/sys/class/net")) <= set(out.split())
 
 
 def test_sysfs_of_its_own(rt, mapped):
     out = rt.sh(sysfs(mapped.namespace("network")), "grep ' /sys ' /proc/mounts; ls /sys/class/net")
-    assert re.match(r"sysfs /sys sysfs ro,nosuid,nodev,noexec", out)
+    assert re.match(r"\S+ /sys sysfs ro,nosuid,nodev,noexec", out)
     assert out.split()[-1] == "lo" and "eth0" not in out
 
 
@@ -491,6 +447,8 @@ def test_masked_proc(rt):
     for kind in "uid", "gid":
         bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
     rt.refuses(bundle, r"mounts\[0\] /proc: .*Operation not permitted; .*without masks")
+    bundle.drop_namespace("pid")        # the machine's proc is bound, with its masks
+    assert rt.sh(bundle, "stat -c '%%F %%t:%%T' %s" % masked) == "character special file 1:3\n"
 
 
 def test_loopback(rt, mapped):
@@ -535,6 +493,11 @@ def test_sysctl(rt, mapped):
     assert rt.sh(mapped, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax").split() == ["1", "65536"]
 
 
+def test_sysctl_of_the_machines_root(rt, mapped):
+    mapped.linux["sysctl"] = {"kernel.domainname": "example"}
+    rt.refuses(mapped, r"sysctl kernel\.domainname: .*Permission denied; the kernel leaves it to the root")
+
+
 # --- namespaces that exist -----------------------------------------------------------------------------
 
 def test_joined_namespaces(rt, user):
@@ -548,6 +511,20 @@ def test_joined_namespaces(rt, user):
          "for n in ('net','user','ipc')]))", str(first.pid)], capture_output=True, check=True, **rt.identity()).stdout)
     assert rt.sh(bundle).split() == ["0"] + links
     first.stop()
+
+
+def test_namespace_of_the_machine(rt):
+    """A network namespace that belongs to somebody else cannot be joined, whoever may read its path."""
+    bundle = rt.bundle("true").namespace("network", "/proc/self/ns/net")
+    rt.refuses(bundle, r"join the network namespace: Operation not permitted; without privilege it has to belong to a")
+
+
+def test_no_more_namespaces(rt):
+    bundle = rt.bundle("true")
+    for kind in "uid", "gid":
+        bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
+    rt.prefix = ["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+    rt.refuses(bundle, r"make the container's process: No space left on device; .*user\.max_")
 
 
 # --- root of a user namespace --------------------------------------------------------------------------
@@ -846,6 +823,13 @@ def test_delegated_relative_path(rt, delegation):
     bundle.linux["cgroupsPath"] = "sub/c"
     c = rt.hold(bundle)
     assert own_v2(c.pid) == "/%s/own/sub/c" % TOKEN
+    c.stop()
+    os.rmdir(d.path(TOKEN + "/own/sub"))
+    d.enter(d.make(TOKEN + "/own/shell", delegated=True))       # beside it there can be limits
+    d.control(TOKEN)
+    file, value = d.limit(bundle)
+    c = rt.hold(bundle)
+    assert read(d.path("%s/own/sub/c/%s" % (TOKEN, file))).strip() == value
     c.stop()
     os.rmdir(d.path(TOKEN + "/own/sub"))
 

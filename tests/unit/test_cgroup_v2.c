@@ -609,6 +609,9 @@ static void test_undo(void **state)
     check_undo("memory.max", "max", "4096", "max");
     check_undo("cpu.max", "max 100000", "5000 100000", "max 100000");
     check_undo("cpuset.cpus", "", "0", "\n");
+    check_undo("cpuset.cpus.partition", "member", "root", "member");
+    check_undo("cpuset.cpus.partition", "isolated invalid (Cpu list not exclusive)", "root",
+               "isolated");
     check_undo("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0", "1", "0");
     check_undo("io.max", "8:16 rbps=2 wbps=max riops=max wiops=max\n8:0 rbps=1 wbps=3",
                "8:0 wbps=5", "8:0 rbps=1 wbps=3");

@@ -182,6 +182,52 @@ static void test_round_trip(void **state)
     assert_int_equal(f.dir, -1);
 }
 
+/* gmtime(3) is the oracle, over leap days, centuries and ends of years. */
+static void test_time(void **state)
+{
+    static const int64_t some[] = {0,          86399,      951782399,  951782400,  951868799,
+                                   951868800,  1709164800, 1735689599, 1735689600, 2147483647,
+                                   4102444799, 4107542400, 4107628800, 13569465600};
+
+    (void)state;
+    for (int64_t t = 0; t < 20000 + (int64_t)ARRAY_SIZE(some); t++) {
+        time_t seconds = t < 20000 ? t * 86400 * 7 + t % 86400 : some[t - 20000];
+        char expected[64];
+        struct tm tm;
+
+        gmtime_r(&seconds, &tm);
+        strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000007Z", &tm);
+        assert_string_equal(record_time(arena, seconds, 7), expected);
+    }
+}
+
+/* What was staged is not in force before it is published, and then is. */
+static void test_staged(void **state)
+{
+    struct record w = sample(), r;
+    struct store_staged staged;
+    int made = store_make(root, "staged", &err);
+
+    (void)state;
+    assert_true(made >= 0);
+    w.committed = false;
+    assert_int_equal(store_write(made, &w, &err), 0);
+    w.committed = true;
+    assert_int_equal(store_stage(made, &w, &staged, &err), 0);
+    memset(&r, 0, sizeof r);
+    assert_int_equal(store_read(made, arena, &r, &err), 0);
+    assert_false(r.committed);
+    assert_int_equal(store_publish(made, &staged, &err), 0);
+    assert_int_equal(store_read(made, arena, &r, &err), 0);
+    assert_true(r.committed);
+    assert_int_equal(store_publish(made, &staged, &err), -1); /* only once */
+    /* One that was never published goes with the directory. */
+    assert_int_equal(store_stage(made, &w, &staged, &err), 0);
+    assert_int_equal(store_remove(root, "staged", &err), 0);
+    assert_int_equal(faccessat(root, "staged", F_OK, 0), -1);
+    close(made);
+}
+
 static void test_missing_record(void **state)
 {
     struct found f = FOUND_INIT;
@@ -474,6 +520,8 @@ int main(void)
         TEST(test_an_id_is_unique),
         TEST(test_root),
         TEST(test_round_trip),
+        TEST(test_time),
+        TEST(test_staged),
         TEST(test_missing_record),
         TEST(test_damaged_record),
         TEST(test_record_is_no_link),

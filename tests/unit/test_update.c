@@ -48,6 +48,15 @@ static const struct {
     {"{\"unified\":{\"a.b\":\"1\",\"c.d\":\"2\"}}", "{\"unified\":{\"c.d\":\"3\",\"e.f\":\"4\"}}",
      "{\"unified\":{\"a.b\":\"1\",\"c.d\":\"3\",\"e.f\":\"4\"}}",
      "{\"unified\":{\"c.d\":\"3\",\"e.f\":\"4\"}}"},
+    /* Other cpus ask for the partition again, so that the kernel's verdict is read. */
+    {"{\"cpu\":{\"cpus\":\"1\"},\"unified\":{\"a.b\":\"1\",\"cpuset.cpus.partition\":\"root\"}}",
+     "{\"cpu\":{\"cpus\":\"2\"}}",
+     "{\"cpu\":{\"cpus\":\"2\"},\"unified\":{\"a.b\":\"1\",\"cpuset.cpus.partition\":\"root\"}}",
+     "{\"cpu\":{\"cpus\":\"2\"},\"unified\":{\"cpuset.cpus.partition\":\"root\"}}"},
+    {"{\"unified\":{\"cpuset.cpus.partition\":\"root\"}}",
+     "{\"cpu\":{\"cpus\":\"2\"},\"unified\":{\"cpuset.cpus.partition\":\"member\"}}",
+     "{\"cpu\":{\"cpus\":\"2\"},\"unified\":{\"cpuset.cpus.partition\":\"member\"}}",
+     "{\"cpu\":{\"cpus\":\"2\"},\"unified\":{\"cpuset.cpus.partition\":\"member\"}}"},
     {"{\"blockIO\":{\"weight\":50}}",
      "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":5}]}}",
      "{\"blockIO\":{\"weight\":50,\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":5}]}"

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What happens to a container's cgroups and to the processes in them, on each layout: removing trees, listing
+processes, the truth after the end, and that nothing waits for a fixed time."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import cgroup_mounts, cgroup_of, read, until, v2_top, write
+
+pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+
+def v2_directory(c):
+    return cgroup_of(c.pid)[""]
+
+
+def controllers():
+    return read(v2_top() + "/cgroup.controllers").split()
+
+
+def process_in(directory, *files):
+    """A process of the container's cgroup moved to one below it."""
+    pids = [p for p in read(os.path.dirname(directory) + "/cgroup.procs").split() if p != "0"]
+    for file in files or ("cgroup.procs",):
+        write(directory + "/" + file, pids[-1])
+    return int(pids[-1])
+
+
+# ---- removing trees ----
+
+def test_delete_with_threaded_cgroups(v2, bundle):
+    """cgroup.kill and cgroup.procs of a threaded cgroup say EOPNOTSUPP: its domain has to do."""
+    c = v2.hold(bundle)
+    where = v2_directory(c)
+    for name in ("/t", "/t/below"):
+        os.mkdir(where + name)
+        write(where + name + "/cgroup.type", "threaded")
+    write(where + "/t/cgroup.threads", read(where + "/cgroup.threads").split()[-1])
+    assert read(where + "/cgroup.type").strip() == "domain threaded"
+    assert len(json.loads(v2.cmd("ps", "--format", "json", c.id).ok().out)) == 2
+    c.delete("--force").ok()
+    assert not os.path.exists(where)
+
+
+@pytest.mark.parametrize("how", ["delete", "kill", "kill --all"])
+def test_frozen_cgroups_below_on_v2(v2, bundle, how):
+    c = v2.hold(bundle)
+    where = v2_directory(c)
+    os.makedirs(where + "/a/b")
+    process_in(where + "/a", "cgroup.procs")
+    write(where + "/a/cgroup.freeze", "1")
+    until(lambda: "frozen 1" in read(where + "/a/cgroup.events"))
+    if how != "delete":
+        v2.cmd(*how.split(), c.id, "KILL").ok()
+        until(lambda: c.status() == "stopped")
+    c.delete("--force").ok()
+    assert not os.path.exists(where)
+
+
+@pytest.mark.parametrize("how", ["delete", "kill", "kill --all"])
+def test_frozen_cgroups_below_on_v1(rt, bundle, how):
+    c = rt.hold(bundle)
+    where = cgroup_of(c.pid).get("freezer")
+    if where is None:
+        pytest.skip("freezer is no v1 hierarchy")
+    os.makedirs(where + "/a/b")
+    process_in(where + "/a", "cgroup.procs")
+    write(where + "/a/freezer.state", "FROZEN")
+    until(lambda: read(where + "/a/freezer.state").strip() == "FROZEN")
+    if how != "delete":
+        rt.cmd(*how.split(), c.id, "KILL").ok()
+        until(lambda: c.status() == "stopped")
+    c.delete("--force").ok()
+    assert not os.path.exists(where)
+
+
+def test_delete_kills_in_all_cgroups_below(rt, bundle):
+    """Without a pid namespace of its own, with init dead, and what is left somewhere below."""
+    bundle.drop_namespace("pid")
+    c = rt.start(bundle.sh("sleep 1001 & sleep 1002 & echo ready; wait")).wait_out("ready")
+    groups = {d for d in cgroup_of(c.pid).values() if c.id in d}
+    for where in groups:
+        os.makedirs(where + "/x/y")
+        for file in ("cpuset.cpus", "cpuset.mems"):
+            if "/cpuset/" in where:
+                for level in ("/x", "/x/y"):
+                    write(where + level + "/" + file, read(where + "/" + file))
+    pids = [p for p in read(sorted(groups)[0] + "/cgroup.procs").split() if int(p) != c.pid]
+    for where in groups:
+        write(where + "/x/y/cgroup.procs", pids[0])
+    rt.cmd("kill", c.id, "KILL")
+    c.wait()
+    c.delete("--force").ok()
+    assert not [where for where in groups if os.path.exists(where)]
+
+
+# ---- listing ----
+
+def test_ps_options_are_those_of_ps(rt, bundle):
+    c = rt.hold(bundle)
+    title, *rows = rt.cmd("ps", c.id, "-o", "pid,comm", "-A").ok().out.splitlines()
+    assert title.split() == ["PID", "COMMAND"]
+    assert {row.split()[1] for row in rows} == {"sh", "sleep"} and str(c.pid) in [row.split()[0] for row in rows]
+    title, *rows = rt.cmd("ps", "--format", "table", c.id, "-eo", "comm,pid,ppid").ok().out.splitlines()
+    assert title.split() == ["COMMAND", "PID", "PPID"] and len(rows) == 2
+    assert "PID" in rt.cmd("ps", c.id, "-o", "comm", "-A").fails().err
+    rt.cmd("ps", c.id, "--no-such-option").fails()
+    c.stop()
+
+
+def test_ps_lists_cgroups_below(v2, bundle):
+    c = v2.hold(bundle)
+    where = v2_directory(c)
+    os.makedirs(where + "/a/b")
+    moved = process_in(where + "/a", "cgroup.procs")
+    pids = json.loads(v2.cmd("ps", "--format", "json", c.id).ok().out)
+    assert moved in pids and c.pid in pids and len(pids) == 2
+    c.stop()
+
+
+# ---- the truth afterwards ----
+
+def test_state_tells_the_exit_status(rt, bundle):
+    """As far as the kernel knows: while the caller, whose child it is, has not taken it."""
+    c = rt.start(bundle.sh("exit 42"))
+    until(lambda: c.status() == "stopped")
+    assert c.state()["exitStatus"] == 42 and "oomKilled" not in c.state()
+    c.wait()
+    assert "exitStatus" not in c.state()
+    c.delete().ok()
+    c = rt.hold()
+    c.kill("KILL").ok()
+    until(lambda: c.status() == "stopped")
+    assert c.state()["exitStatus"] == 137
+    c.wait()
+    c.delete().ok()
+
+
+@pytest.mark.parametrize("init", [True, False], ids=["init", "other"])
+def test_state_tells_an_oom_kill(rt, bundle, init):
+    if not any("memory" in names for _, names in cgroup_mounts()) and "memory" not in controllers():
+        pytest.skip("nobody counts memory")
+    bundle.linux["resources"]["memory"] = {"limit": 20 << 20, "swap": 20 << 20}
+    c = rt.start(bundle.args("/bin/helper", "eat", "200") if init else bundle.sh("/bin/helper eat 200; exit 3"))
+    until(lambda: c.status() == "stopped")
+    state = c.state()
+    assert state["oomKilled"] is True and state["exitStatus"] == (137 if init else 3)
+    c.wait()
+    # also when nobody knows the status any more
+    assert c.state()["oomKilled"] is True
+    c.delete().ok()
+
+
+# ---- no fixed waits ----
+
+def check_no_wait(rt, bundle, on_v1):
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    log, bundle = rt.path("strace"), bundle.args("/bin/sleep", "1000")
+    bundle.save()
+    ident, command = rt.new_id(), rt.command
+    pid_file = rt.path("pid")
+    rt.command = list(command)
+    calls = "nanosleep,clock_nanosleep,poll,ppoll,select,pselect6,epoll_wait,epoll_pwait"
+    at = rt.command.index("v2") + 1 if command[0] == "unshare" else 0
+    rt.command[at:at] = ["strace", "-e", "trace=" + calls, "-o", log]
+    text = ""
+    try:
+        for words in (["create", "--bundle", bundle.dir, "--pid-file", pid_file, ident], ["start", ident],
+                      ["delete", "--force", ident]):
+            rt.cmd(*words).ok()
+            text += read(log)
+    except AssertionError as e:
+        if "ptrace" in str(e):
+            pytest.skip("strace may not trace here")
+        raise
+    finally:
+        rt.command = command
+    lines = [line for line in text.splitlines() if "resumed" in line or "(" in line]
+    slept = [line for line in lines if "sleep" in line]
+    timeouts = [line for line in lines if re.search(r"= 0 \(Timeout\)", line)]
+    assert "poll(" in text and not slept and len(timeouts) <= on_v1, text
+
+
+def test_nothing_sleeps(rt, bundle):
+    """create, start and delete --force of a running sleep: no wait but for events. v1 may be asked twice."""
+    check_no_wait(rt, bundle, 3 if any("pids" in names for _, names in cgroup_mounts()) else 0)
+
+
+def test_nothing_sleeps_on_v2(v2, bundle):
+    check_no_wait(v2, bundle, 0)
