@@ -463,10 +463,12 @@ def locked_mount(rt, user):
         harness.mount("none", path, "tmpfs", 1 | 2 | 4 | 8, None)       # ro, nosuid, nodev, noexec
         rt.cleanups.append(lambda: harness.umount(path))
         return path, {"ro", "nosuid", "nodev", "noexec"}
-    for line in read("/proc/self/mountinfo").splitlines():
-        fields = line.split()
+    mounts = [line.split() for line in read("/proc/self/mountinfo").splitlines()]
+    above = {fields[1] for fields in mounts}        # with mounts below it a plain bind is refused
+    for fields in mounts:
         flags = set(fields[5].split(","))
-        if "nosuid" in flags and os.access(fields[4], os.R_OK | os.X_OK) and os.path.isdir(fields[4]):
+        if "nosuid" in flags and fields[0] not in above and os.access(fields[4], os.R_OK | os.X_OK) \
+                and os.path.isdir(fields[4]):
             return fields[4], flags & {"ro", "nosuid", "nodev", "noexec"}
     raise AssertionError("no mount with nosuid")
 
