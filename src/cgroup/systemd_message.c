@@ -47,6 +47,26 @@ int bus_unreachable(const struct bus *b, int r, struct err *err)
     return err_hint(err, "systemd does not run, or is not reachable from here");
 }
 
+/* Authentication has a deadline of sd-bus' own, which is longer than ours. */
+static int wait_until_ready(struct bus *b, struct err *err)
+{
+    int r;
+
+    while ((r = b->lib->is_ready(b->bus)) == 0) {
+        if (cgroup_now() >= b->deadline) {
+            err_set(err, 0, "systemd cgroup driver: no bus: nobody answers on %s within %d s",
+                    b->request->bus, b->request->timeout / 1000);
+            return err_hint(err, "systemd is stuck, or something else has taken its place");
+        }
+        r = b->lib->process(b->bus, NULL);
+        if (r == 0)
+            r = b->lib->wait(b->bus, bus_left(b));
+        if (r < 0)
+            break;
+    }
+    return r < 0 ? bus_unreachable(b, r, err) : 0;
+}
+
 int bus_open(struct bus *b, struct err *err)
 {
     int r = b->lib->bus_new(&b->bus);
@@ -57,7 +77,7 @@ int bus_open(struct bus *b, struct err *err)
         r = b->lib->set_bus_client(b->bus, 1);
     if (r >= 0)
         r = b->lib->start(b->bus);
-    return r < 0 ? bus_unreachable(b, r, err) : 0;
+    return r < 0 ? bus_unreachable(b, r, err) : wait_until_ready(b, err);
 }
 
 void bus_close(struct bus *b)
