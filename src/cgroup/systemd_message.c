@@ -248,10 +248,11 @@ static bool is_word_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* Which of the properties the message is about: its name stands in it. */
+/* Which of the properties the message is about: its name stands in it. An annotation may say again
+ * what the driver says itself: the later one counts. */
 static const struct systemd_property *find_property(const struct bus *b, const char *message)
 {
-    for (size_t i = 0; message && i < b->request->properties_n; i++) {
+    for (size_t i = b->request->properties_n; message && i-- > 0;) {
         const struct systemd_property *p = &b->request->properties[i];
         const char *at = strstr(message, p->name);
 
@@ -272,7 +273,8 @@ bool bus_drop_unknown(struct bus *b, const sd_bus_error *error)
         return false;
     p = find_property(b, error->message);
     i = p ? (size_t)(p - b->request->properties) : 64;
-    if (!p || p->required || i >= 64 || is_dropped(b, i))
+    if (!p || p->required || i >= 64 || is_dropped(b, i) ||
+        (p->at_start && b->request->op == SYSTEMD_SET))
         return false;
     b->dropped |= UINT64_C(1) << i;
     return true;
@@ -333,6 +335,12 @@ int bus_refused(struct bus *b, const char *what, int r, const sd_bus_error *erro
                        b->request->bus, b->request->timeout / 1000);
     if (r == -ENOTCONN || r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT)
         return bus_unreachable(b, r, err);
+    if (p && p->at_start && b->request->op == SYSTEMD_SET) {
+        err_set(err, 0, "%s: systemd has %s of %s from its start, and does not change it",
+                p->member, p->name, unit);
+        err_object(err, "%s", p->member);
+        return err_hint(err, "it has to be in the configuration at create");
+    }
     if (p && p->required && bus_is_error(error, "org.freedesktop.DBus.Error.PropertyReadOnly")) {
         err_set(err, 0, "%s: systemd %u has no such property for %s, or it cannot be set",
                 p->member, b->version, unit);

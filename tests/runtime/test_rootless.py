@@ -447,6 +447,8 @@ def test_masked_proc(rt):
     for kind in "uid", "gid":
         bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": 0, "size": 1}]
     rt.refuses(bundle, r"mounts\[0\] /proc: .*Operation not permitted; .*without masks")
+    bundle.drop_namespace("pid")        # the machine's proc is bound, with its masks
+    assert rt.sh(bundle, "stat -c '%%F %%t:%%T' %s" % masked) == "character special file 1:3\n"
 
 
 def test_loopback(rt, mapped):
