@@ -244,14 +244,17 @@ __attribute__((noinline)) static void release_pages(uintptr_t waiting)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
-    struct segments s = {.n = 0};
+    static struct segments s;
 
     /* Reaches beyond the end of the stack, which is only said (ENOMEM), not harmful. */
     madvise((void *)(here - RELEASE_STACK), RELEASE_STACK - 2 * page, MADV_DONTNEED);
-    dl_iterate_phdr(find_segments, &s);
-    isolate(waiting, page);
-    isolate((uintptr_t)poll, page);
-    isolate((uintptr_t)madvise, page);
+    /* Once: whoever only asks for the status wakes us too. */
+    if (s.n == 0) {
+        dl_iterate_phdr(find_segments, &s);
+        isolate(waiting, page);
+        isolate((uintptr_t)poll, page);
+        isolate((uintptr_t)madvise, page);
+    }
     for (size_t i = 0; i < s.n; i++)
         madvise((void *)s.list[i].begin, s.list[i].end - s.list[i].begin, MADV_DONTNEED);
 }
