@@ -641,7 +641,8 @@ USER = 1000
 def user(sd):
     """sd for an ordinary user with a manager of its own."""
     subprocess.run(["loginctl", "enable-linger", str(USER)], check=True)
-    until(lambda: os.path.exists("/run/user/%d/systemd/private" % USER), "the user's manager", 30)
+    systemctl("start", "user@%d.service" % USER)
+    until(lambda: os.path.exists("/run/user/%d/systemd/private" % USER), "the user's manager")
     os.makedirs(sd.root)
     os.chown(sd.root, USER, USER)
     popen = sd.popen
