@@ -20,8 +20,8 @@ static const struct oci_table box_table =
 
 /* The specification requires uid and gid; absent means 0, as every runtime reads it. */
 static const struct oci_row user_rows[] = {
-    OCI_U32(struct oci_user, uid, "uid", OCI_EMIT_ZERO),
-    OCI_U32(struct oci_user, gid, "gid", OCI_EMIT_ZERO),
+    OCI_U32_RANGE(struct oci_user, uid, "uid", 0, OCI_ID_MAX, OCI_EMIT_ZERO),
+    OCI_U32_RANGE(struct oci_user, gid, "gid", 0, OCI_ID_MAX, OCI_EMIT_ZERO),
     OCI_OPT_U64_RANGE(struct oci_user, umask, "umask", 0, 0777, 0),
     OCI_U32S(struct oci_user, additional_gids, "additionalGids", 0),
     OCI_STRING(struct oci_user, username, "username", 0),

@@ -42,8 +42,8 @@ static const struct oci_row device_rows[] = {
     OCI_OPT_I64(struct oci_device, major, "major", 0),
     OCI_OPT_I64(struct oci_device, minor, "minor", 0),
     OCI_OPT_U64_RANGE(struct oci_device, file_mode, "fileMode", 0, UINT32_MAX, 0),
-    OCI_OPT_U64_RANGE(struct oci_device, uid, "uid", 0, UINT32_MAX, 0),
-    OCI_OPT_U64_RANGE(struct oci_device, gid, "gid", 0, UINT32_MAX, 0),
+    OCI_OPT_U64_RANGE(struct oci_device, uid, "uid", 0, OCI_ID_MAX, 0),
+    OCI_OPT_U64_RANGE(struct oci_device, gid, "gid", 0, OCI_ID_MAX, 0),
     OCI_END,
 };
 static const struct oci_table device_table =

@@ -54,6 +54,9 @@ struct oci_box {
     uint64_t height, width;
 };
 
+/* Ids of users and groups: to setresuid(2) and chown(2) the number above, -1, means "as it is". */
+#define OCI_ID_MAX (UINT32_MAX - 1)
+
 struct oci_user {
     uint32_t uid, gid;
     struct oci_opt_u64 umask;

@@ -20,6 +20,7 @@
 #include "base/path.h"
 
 #include "base/fd.h"
+#include "base/path_walk.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
@@ -34,32 +35,14 @@
 #include <unistd.h>
 
 #define EAGAIN_ATTEMPTS 16
-#define RACES_MAX 256 /* lookups that a component which keeps changing gets */
-#define LINKS_MAX 40  /* MAXSYMLINKS of the kernel */
-#define DEPTH_MAX 1024
+#define RACES_MAX 256   /* lookups that a component which keeps changing gets */
+#define LINKS_MAX 40    /* MAXSYMLINKS of the kernel */
 #define PROC_ROOT_INO 1 /* of the kernel's proc_fs.h */
 #define PARENT_MODE 0755
 
-struct walk {
-    int fds[DEPTH_MAX]; /* fds[0] is the root and not ours */
-    size_t depth;       /* index of the directory where we are */
-    char rest[2 * PATH_MAX];
-    const char *at; /* what of .rest is still to be walked */
-    unsigned links, races;
-    bool create, made;
-    enum path_kind kind;
-    mode_t mode;
-};
-
-struct component {
-    char name[NAME_MAX + 1];
-    bool last;  /* nothing but slashes follows */
-    bool slash; /* and there are some */
-};
-
 /* ---- the walk ------------------------------------------------------------------------------- */
 
-static int walk_fail(int errnum)
+int path_walk_fail(int errnum)
 {
     errno = errnum;
     return -1;
@@ -76,12 +59,12 @@ static void walk_pop_to(struct walk *w, size_t depth)
         fd_close(w->fds[w->depth--]);
 }
 
-static int walk_start(struct walk *w, int root, const char *path, size_t len)
+int path_walk_start(struct walk *w, int root, const char *path, size_t len)
 {
     if (!len)
-        return walk_fail(ENOENT);
+        return path_walk_fail(ENOENT);
     if (len >= PATH_MAX)
-        return walk_fail(ENAMETOOLONG);
+        return path_walk_fail(ENAMETOOLONG);
     memcpy(w->rest, path, len);
     w->rest[len] = '\0';
     w->at = w->rest;
@@ -93,7 +76,7 @@ static int walk_start(struct walk *w, int root, const char *path, size_t len)
 }
 
 /* Take the next component off; returns 1, 0 at the end of the path, -1 when it is too long. */
-static int walk_next(struct walk *w, struct component *c)
+int path_walk_next(struct walk *w, struct component *c)
 {
     size_t len;
 
@@ -102,7 +85,7 @@ static int walk_next(struct walk *w, struct component *c)
         return 0;
     len = strcspn(w->at, "/");
     if (len > NAME_MAX)
-        return walk_fail(ENAMETOOLONG);
+        return path_walk_fail(ENAMETOOLONG);
     memcpy(c->name, w->at, len);
     c->name[len] = '\0';
     w->at += len;
@@ -146,7 +129,7 @@ static int walk_lookup(struct walk *w, const struct component *c, struct stat *s
         if (walk_create(w, c) < 0 && errno != EEXIST)
             return -1;
     }
-    return walk_fail(EAGAIN);
+    return path_walk_fail(EAGAIN);
 }
 
 /* Links in procfs lead anywhere, whatever their text says; only those directly in its root (self,
@@ -170,14 +153,14 @@ static int walk_expand(struct walk *w, int link)
     ssize_t n;
 
     if (++w->links > LINKS_MAX || walk_is_magic(w, link))
-        return walk_fail(ELOOP);
+        return path_walk_fail(ELOOP);
     n = readlinkat(link, "", text, sizeof text);
     if (n < 0)
         return -1;
     if (n == 0)
-        return walk_fail(ENOENT);
+        return path_walk_fail(ENOENT);
     if ((size_t)n == sizeof text || (size_t)n + len >= sizeof w->rest)
-        return walk_fail(ENAMETOOLONG);
+        return path_walk_fail(ENAMETOOLONG);
     memmove(w->rest + n, w->at, len + 1);
     memcpy(w->rest, text, (size_t)n);
     w->at = w->rest;
@@ -190,11 +173,11 @@ static int walk_push(struct walk *w, int fd, const struct stat *st)
 {
     if (!S_ISDIR(st->st_mode)) {
         fd_close(fd);
-        return walk_fail(ENOTDIR);
+        return path_walk_fail(ENOTDIR);
     }
     if (w->depth + 1 == DEPTH_MAX) {
         fd_close(fd);
-        return walk_fail(ENAMETOOLONG);
+        return path_walk_fail(ENAMETOOLONG);
     }
     w->fds[++w->depth] = fd;
     return 0;
@@ -210,11 +193,11 @@ static int walk_finish(const struct walk *w, const char *name, int fd, const str
     struct stat st;
 
     if ((flags & O_DIRECTORY) && !S_ISDIR(seen->st_mode))
-        return walk_fail(ENOTDIR);
+        return path_walk_fail(ENOTDIR);
     if (flags & O_PATH)
         return util_take_fd(path);
     if (S_ISLNK(seen->st_mode))
-        return walk_fail(ELOOP);
+        return path_walk_fail(ELOOP);
     real = openat(walk_top(w), name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
     if (real < 0) {
         *raced = errno == ELOOP || errno == ENOENT || errno == ENOTDIR;
@@ -238,7 +221,7 @@ static int walk_steps(struct walk *w, int flags)
         struct stat st;
         int fd, ret;
 
-        ret = walk_next(w, &c);
+        ret = path_walk_next(w, &c);
         if (ret < 0)
             return -1;
         if (ret == 0) /* the path ended in "/", "." or ".." */
@@ -268,7 +251,7 @@ static int walk_steps(struct walk *w, int flags)
         if (!raced)
             return fd;
         if (++w->races >= RACES_MAX)
-            return walk_fail(EAGAIN);
+            return path_walk_fail(EAGAIN);
         w->at = again;
     }
 }
@@ -285,15 +268,14 @@ static int walk_open(int root, const char *path, int flags)
 {
     struct walk w;
 
-    if (walk_start(&w, root, path, strlen(path)) < 0)
+    if (path_walk_start(&w, root, path, strlen(path)) < 0)
         return -1;
     return walk_run(&w, flags);
 }
 
 /* ---- openat2 -------------------------------------------------------------------------------- */
 
-/* Returns the fd, or -1; *walk tells that it is no answer and the walk has to find one. */
-static int path_openat2(int dir, const char *path, int flags, uint64_t resolve, bool *walk)
+int path_openat2(int dir, const char *path, int flags, uint64_t resolve, bool *walk)
 {
     /* O_PATH allows few other flags, and openat2 is strict about it. */
     struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NOCTTY),
@@ -324,7 +306,7 @@ static int path_resolve(int root, const char *path, int flags)
     int fd;
 
     if (flags & O_CREAT)
-        return walk_fail(EINVAL);
+        return path_walk_fail(EINVAL);
     fd = path_openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, &walk);
     return walk ? walk_open(root, path, flags) : fd;
 }
@@ -338,7 +320,7 @@ int path_open_in_root(int root, const char *path, int flags, struct err *err)
 
 int path_walk_in_root(int root, const char *path, int flags, struct err *err)
 {
-    int fd = flags & O_CREAT ? walk_fail(EINVAL) : walk_open(root, path, flags);
+    int fd = flags & O_CREAT ? path_walk_fail(EINVAL) : walk_open(root, path, flags);
 
     return fd < 0 ? err_errno(err, "open %s in the rootfs", path) : fd;
 }
@@ -361,7 +343,7 @@ int path_make_in_root(int root, const char *path, enum path_kind kind, mode_t mo
     while (kind == PATH_FILE && len > 1 && path[len - 1] == '/')
         len--;
     if ((errno != ENOENT && !(errno == ENOTDIR && path[len])) ||
-        walk_start(&w, root, path, len) < 0)
+        path_walk_start(&w, root, path, len) < 0)
         return err_errno(err, "open %s in the rootfs", path);
     w.create = true;
     w.kind = kind;
@@ -385,9 +367,9 @@ int path_make_parent_in_root(int root, const char *path, const char **name, stru
         return err_set(err, strlen(*name) > NAME_MAX ? ENAMETOOLONG : EINVAL,
                        "create %s in the rootfs", path);
     if (*name == path)
-        fd = walk_start(&w, root, ".", 1);
+        fd = path_walk_start(&w, root, ".", 1);
     else
-        fd = walk_start(&w, root, path, (size_t)(*name - path));
+        fd = path_walk_start(&w, root, path, (size_t)(*name - path));
     if (fd == 0) {
         w.create = true;
         w.kind = PATH_DIR;
@@ -395,138 +377,4 @@ int path_make_parent_in_root(int root, const char *path, const char **name, stru
         fd = walk_run(&w, O_PATH | O_DIRECTORY);
     }
     return fd < 0 ? err_errno(err, "create the directory of %s in the rootfs", path) : fd;
-}
-
-/* ---- kernel file systems -------------------------------------------------------------------- */
-
-/* What tells one mount from another: st_dev, and the mount's id where the kernel gives it (5.8). */
-struct place {
-    dev_t dev;
-    bool has_mount;
-    uint64_t mount;
-};
-
-static int place_of(int fd, struct place *p)
-{
-    struct statx stx;
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return -1;
-    *p = (struct place){.dev = st.st_dev};
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) == 0 && (stx.stx_mask & STATX_MNT_ID)) {
-        p->has_mount = true;
-        p->mount = stx.stx_mnt_id;
-    }
-    return 0;
-}
-
-static int place_check(int fd, const struct place *wanted)
-{
-    struct place p;
-
-    if (place_of(fd, &p) < 0)
-        return -1;
-    if (p.dev != wanted->dev || (p.has_mount && wanted->has_mount && p.mount != wanted->mount))
-        return walk_fail(EXDEV);
-    return 0;
-}
-
-static int beneath_walk(int dir, const char *path, int flags)
-{
-    _cleanup_close_ int at = -1;
-    struct component c = {.last = false};
-    struct place place;
-    struct walk w;
-
-    if (walk_start(&w, dir, path, strlen(path)) < 0 || place_of(dir, &place) < 0)
-        return -1;
-    while (!c.last && walk_next(&w, &c) > 0) {
-        struct stat st;
-        int parent = at < 0 ? dir : at;
-        int fd = openat(parent, c.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-        if (fd < 0)
-            return -1;
-        if (place_check(fd, &place) < 0 || fstat(fd, &st) < 0)
-            return fd_close(fd);
-        if (S_ISLNK(st.st_mode)) {
-            fd_close(fd);
-            return walk_fail(ELOOP);
-        }
-        if (c.last && !(flags & O_PATH)) {
-            fd_close(fd);
-            fd = openat(parent, c.name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-            if (fd < 0)
-                return -1;
-            if (place_check(fd, &place) < 0)
-                return fd_close(fd);
-        }
-        fd_close(at);
-        at = fd;
-        if (((flags & O_DIRECTORY) || c.slash) && !S_ISDIR(st.st_mode))
-            return walk_fail(ENOTDIR);
-    }
-    if (!c.last)
-        return -1;
-    return util_take_fd(at);
-}
-
-/* Whether the path has a component "..": the callers' paths have none, so nothing has to be decided
- * about what it would mean. */
-static bool path_has_dotdot(const char *path)
-{
-    for (const char *p = path; *p; p += strspn(p, "/")) {
-        size_t len = strcspn(p, "/");
-
-        if (len == 2 && p[0] == '.' && p[1] == '.')
-            return true;
-        p += len;
-    }
-    return false;
-}
-
-int path_open_beneath(int dir, const char *path, int flags, struct err *err)
-{
-    bool walk;
-    int fd;
-
-    if (path[0] == '/' || path_has_dotdot(path))
-        return err_set(err, EXDEV, "open %s", path);
-    if (flags & O_CREAT)
-        return err_set(err, EINVAL, "open %s", path);
-    fd = path_openat2(
-        dir, path, flags,
-        RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS, &walk);
-    if (walk)
-        fd = beneath_walk(dir, path, flags);
-    return fd < 0 ? err_errno(err, "open %s", path) : fd;
-}
-
-int path_reopen(int procfs, int fd, int flags, struct err *err)
-{
-    _cleanup_close_ int list = -1, again = -1;
-    char self[24], path[sizeof self + 4], name[16];
-    struct stat before, after;
-    ssize_t n;
-
-    /* self is a link, which path_open_beneath() refuses; its text is only a number. */
-    n = readlinkat(procfs, "self", self, sizeof self - 1);
-    if (n <= 0)
-        return err_errno(err, "read link self of procfs");
-    self[n] = '\0';
-    snprintf(path, sizeof path, "%s/fd", self);
-    snprintf(name, sizeof name, "%d", fd);
-    list = path_open_beneath(procfs, path, O_PATH | O_DIRECTORY, err);
-    if (list < 0)
-        return -1;
-    again = openat(list, name, flags | O_CLOEXEC | O_NOCTTY);
-    if (again < 0)
-        return err_errno(err, "reopen a file");
-    /* Something mounted on the link itself would show here. */
-    if (fstat(fd, &before) < 0 || fstat(again, &after) < 0)
-        return err_errno(err, "reopen a file");
-    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
-        return err_set(err, ESTALE, "reopen a file");
-    return util_take_fd(again);
 }

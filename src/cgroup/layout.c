@@ -169,7 +169,9 @@ static int machine_add(struct cgroup_machine *out, size_t room, const struct mou
         struct cgroup_hierarchy *old = &out->list[i];
 
         if (old->v2 == h.v2 && strcmp(old->controllers, controllers) == 0) {
-            if (!is_standard(old->mount) && is_standard(m->mount))
+            /* Of two on one mount point the later one is seen. */
+            if ((!is_standard(old->mount) && is_standard(m->mount)) ||
+                strcmp(old->mount, m->mount) == 0)
                 *old = h;
             return 0;
         }

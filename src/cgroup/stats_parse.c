@@ -2,6 +2,7 @@
 /* The formats of the kernel's statistics files: pressure, flat keyed, nested keyed, lists. Pure. */
 #include "cgroup/stats.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,12 +117,14 @@ static const char *device_of(const char *line, struct cgroup_io_entry *e)
 {
     char *end;
 
-    e->major = strtoull(line, &end, 10);
-    if (end == line || *end != ':')
+    /* strtoull() skips what is blank, the end of the line too. */
+    if (!isdigit((unsigned char)line[0]))
         return NULL;
-    line = end + 1;
-    e->minor = strtoull(line, &end, 10);
-    return end == line || *end != ' ' ? NULL : end;
+    e->major = strtoull(line, &end, 10);
+    if (*end != ':' || !isdigit((unsigned char)end[1]))
+        return NULL;
+    e->minor = strtoull(end + 1, &end, 10);
+    return *end != ' ' ? NULL : end;
 }
 
 int cgroup_parse_io(const char *text, const char *const *keys, struct oci_arena *arena,

@@ -40,6 +40,7 @@ struct systemd_property {
     unsigned since; /* versions of systemd that know it: from this on, */
     unsigned until; /* and before this one; 0: no end */
     bool required;  /* unknown to the manager: an error; otherwise it is left out */
+    bool at_start;  /* cannot be changed later: trying to is an error then */
 };
 
 struct systemd_properties {

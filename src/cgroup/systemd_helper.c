@@ -4,13 +4,14 @@
  *
  * A static executable cannot open libsystemd, which has no static library either. There a small
  * program that is not static makes the calls: ocirun-systemd, executed only for this driver, with a
- * socket as descriptor 3: one request in, one answer out. It is looked for beside the executable,
- * then where it is installed.
+ * socket as descriptor 3: one request in, one answer out. Where it is looked for:
+ * base/companion.h.
  */
 #include "cgroup/systemd.h"
 
 #if !defined DISABLE_SYSTEMD && defined STATIC_BUILD
 
+#include "base/companion.h"
 #include "base/fd.h"
 #include "base/proc.h"
 #include "base/sys.h"
@@ -18,7 +19,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,32 +31,17 @@
 #define SOCKET_FD 3
 #define GRACE 5000 /* milliseconds beyond the request's own deadline */
 
-static bool find_helper(char *path, size_t size)
-{
-    ssize_t n = readlink("/proc/self/exe", path, size - sizeof HELPER - 1);
-    char *slash;
-
-    if (n > 0) {
-        path[n] = '\0';
-        slash = strrchr(path, '/');
-        if (slash) {
-            memcpy(slash + 1, HELPER, sizeof HELPER);
-            if (access(path, X_OK) == 0)
-                return true;
-        }
-    }
-    snprintf(path, size, "%s/%s", LIBEXECDIR, HELPER);
-    return access(path, X_OK) == 0;
-}
-
-__attribute__((noreturn)) static void child(const char *path, int sock)
+__attribute__((noreturn)) static void child(int program, int sock)
 {
     char *const argv[] = {(char *)HELPER, NULL};
 
     proc_default_signals();
+    /* Out of the way of the socket's number. */
+    if (program == SOCKET_FD)
+        program = fcntl(program, F_DUPFD_CLOEXEC, SOCKET_FD + 1);
     if (sock == SOCKET_FD ? fcntl(sock, F_SETFD, 0) < 0 : dup2(sock, SOCKET_FD) < 0)
         _exit(127);
-    execv(path, argv);
+    sys_execveat(program, "", argv, environ, AT_EMPTY_PATH);
     _exit(127);
 }
 
@@ -70,10 +55,13 @@ static int take_answer(int sock, int milliseconds, struct err *err)
     while (got < sizeof answer) {
         struct pollfd p = {.fd = sock, .events = POLLIN};
         int64_t left = deadline - cgroup_now();
+        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
         ssize_t n;
 
-        if (left <= 0 || poll(&p, 1, (int)left) == 0)
+        if (ready == 0)
             return err_set(err, ETIMEDOUT, "systemd helper: no answer");
+        if (ready < 0)
+            continue; /* EINTR */
         n = read(sock, (char *)&answer + got, sizeof answer - got);
         if (n < 0 && errno == EINTR)
             continue;
@@ -85,7 +73,7 @@ static int take_answer(int sock, int milliseconds, struct err *err)
     return err_is_set(err) ? -1 : 0;
 }
 
-static int ask(const char *path, const char *data, size_t len, int milliseconds, struct err *err)
+static int ask(int program, const char *data, size_t len, int milliseconds, struct err *err)
 {
     _cleanup_close_ int ours = -1;
     int pair[2], failed;
@@ -96,10 +84,10 @@ static int ask(const char *path, const char *data, size_t len, int milliseconds,
     ours = pair[0];
     pid = fork();
     if (pid == 0)
-        child(path, pair[1]);
+        child(program, pair[1]);
     fd_close(pair[1]);
     if (pid < 0)
-        return err_errno(err, "systemd helper %s", path);
+        return err_errno(err, "systemd helper");
     failed = fd_send(ours, data, len, NULL, 0, err);
     if (!failed) {
         shutdown(ours, SHUT_WR);
@@ -115,10 +103,10 @@ static int ask(const char *path, const char *data, size_t len, int milliseconds,
 int systemd_call(const struct systemd_request *request, struct err *err)
 {
     _cleanup_free_ char *data = NULL;
-    char path[PATH_MAX];
+    _cleanup_close_ int program = companion_open(HELPER, NULL);
     size_t len;
 
-    if (!find_helper(path, sizeof path)) {
+    if (program < 0) {
         err_set(err, 0, "the systemd cgroup driver needs %s, which is not in %s", HELPER,
                 LIBEXECDIR);
         return err_hint(err, "a static executable cannot talk to systemd by itself: install the "
@@ -127,7 +115,7 @@ int systemd_call(const struct systemd_request *request, struct err *err)
     data = systemd_wire_encode(request, &len);
     if (!data)
         return err_set(err, ENOMEM, "systemd helper");
-    return ask(path, data, len, request->timeout + GRACE, err);
+    return ask(program, data, len, request->timeout + GRACE, err);
 }
 
 #endif

@@ -47,6 +47,26 @@ int bus_unreachable(const struct bus *b, int r, struct err *err)
     return err_hint(err, "systemd does not run, or is not reachable from here");
 }
 
+/* Authentication has a deadline of sd-bus' own, which is longer than ours. */
+static int wait_until_ready(struct bus *b, struct err *err)
+{
+    int r;
+
+    while ((r = b->lib->is_ready(b->bus)) == 0) {
+        if (cgroup_now() >= b->deadline) {
+            err_set(err, 0, "systemd cgroup driver: no bus: nobody answers on %s within %d s",
+                    b->request->bus, b->request->timeout / 1000);
+            return err_hint(err, "systemd is stuck, or something else has taken its place");
+        }
+        r = b->lib->process(b->bus, NULL);
+        if (r == 0)
+            r = b->lib->wait(b->bus, bus_left(b));
+        if (r < 0)
+            break;
+    }
+    return r < 0 ? bus_unreachable(b, r, err) : 0;
+}
+
 int bus_open(struct bus *b, struct err *err)
 {
     int r = b->lib->bus_new(&b->bus);
@@ -57,7 +77,7 @@ int bus_open(struct bus *b, struct err *err)
         r = b->lib->set_bus_client(b->bus, 1);
     if (r >= 0)
         r = b->lib->start(b->bus);
-    return r < 0 ? bus_unreachable(b, r, err) : 0;
+    return r < 0 ? bus_unreachable(b, r, err) : wait_until_ready(b, err);
 }
 
 void bus_close(struct bus *b)
@@ -248,10 +268,11 @@ static bool is_word_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* Which of the properties the message is about: its name stands in it. */
+/* Which of the properties the message is about: its name stands in it. An annotation may say again
+ * what the driver says itself: the later one counts. */
 static const struct systemd_property *find_property(const struct bus *b, const char *message)
 {
-    for (size_t i = 0; message && i < b->request->properties_n; i++) {
+    for (size_t i = b->request->properties_n; message && i-- > 0;) {
         const struct systemd_property *p = &b->request->properties[i];
         const char *at = strstr(message, p->name);
 
@@ -272,7 +293,8 @@ bool bus_drop_unknown(struct bus *b, const sd_bus_error *error)
         return false;
     p = find_property(b, error->message);
     i = p ? (size_t)(p - b->request->properties) : 64;
-    if (!p || p->required || i >= 64 || is_dropped(b, i))
+    if (!p || p->required || i >= 64 || is_dropped(b, i) ||
+        (p->at_start && b->request->op == SYSTEMD_SET))
         return false;
     b->dropped |= UINT64_C(1) << i;
     return true;
@@ -333,6 +355,12 @@ int bus_refused(struct bus *b, const char *what, int r, const sd_bus_error *erro
                        b->request->bus, b->request->timeout / 1000);
     if (r == -ENOTCONN || r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT)
         return bus_unreachable(b, r, err);
+    if (p && p->at_start && b->request->op == SYSTEMD_SET) {
+        err_set(err, 0, "%s: systemd has %s of %s from its start, and does not change it",
+                p->member, p->name, unit);
+        err_object(err, "%s", p->member);
+        return err_hint(err, "it has to be in the configuration at create");
+    }
     if (p && p->required && bus_is_error(error, "org.freedesktop.DBus.Error.PropertyReadOnly")) {
         err_set(err, 0, "%s: systemd %u has no such property for %s, or it cannot be set",
                 p->member, b->version, unit);

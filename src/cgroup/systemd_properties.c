@@ -84,7 +84,7 @@ static int put(const struct making *m, struct systemd_property *p, bool list)
     p->member = oci_printf(m->arena, "linux.resources.%s", m->row->member);
     if (!p->member)
         return err_set(m->err, ENOMEM, "properties of the unit");
-    p->phase = m->row->phase;
+    p->phase = p->at_start ? CGROUP_EARLY : m->row->phase;
     p->since = m->since;
     p->until = m->until;
     for (size_t i = 0; i < m->out->n; i++) {
@@ -179,12 +179,14 @@ static int make_switch(const struct making *m, const struct rule *rule)
     return put(m, &p, false);
 }
 
+/* Told at the start or never; and systemd writes memory.oom.group with every other limit of memory.
+ */
 static int make_oom_policy(const struct making *m, const struct rule *rule)
 {
     struct systemd_value v = {.type = 's',
                               .v.s = strcmp(m->row->value, "1") == 0 ? "kill" : "continue"};
     struct systemd_property p = {
-        .name = rule->property, .signature = "s", .values = &v, .values_n = 1};
+        .name = rule->property, .signature = "s", .values = &v, .values_n = 1, .at_start = true};
 
     return put(m, &p, false);
 }

@@ -76,6 +76,7 @@ char *systemd_wire_encode(const struct systemd_request *r, size_t *len)
         field(f, "%u", p->since);
         field(f, "%u", p->until);
         field(f, "%d", p->required);
+        field(f, "%d", p->at_start);
         field(f, "%zu", p->values_n);
         for (size_t k = 0; k < p->values_n; k++)
             write_value(f, &p->values[k]);
@@ -156,6 +157,7 @@ static int read_property(struct reader *r, struct oci_arena *arena, struct syste
     p->since = (unsigned)next_number(r, UINT32_MAX);
     p->until = (unsigned)next_number(r, UINT32_MAX);
     p->required = next_number(r, 1);
+    p->at_start = next_number(r, 1);
     p->values_n = next_number(r, VALUES_MAX);
     p->values = oci_alloc(arena, (p->values_n + 1) * sizeof *p->values);
     if (!p->values)

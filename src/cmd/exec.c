@@ -17,6 +17,11 @@
 #include <string.h>
 #include <strings.h>
 
+static int parse_id(const char *text, uint32_t *id)
+{
+    return options_u32(text, id) < 0 || *id > OCI_ID_MAX ? -1 : 0;
+}
+
 /* "UID" or "UID:GID" */
 static int parse_user(void *options, const char *value, struct err *err)
 {
@@ -32,7 +37,7 @@ static int parse_user(void *options, const char *value, struct err *err)
         return err_set(err, 0, "\"%s\" is not UID or UID:GID in decimal digits", value);
     memcpy(uid, value, len);
     uid[len] = '\0';
-    if (options_u32(uid, &o->uid) < 0 || (colon && options_u32(colon + 1, &o->gid) < 0))
+    if (parse_id(uid, &o->uid) < 0 || (colon && parse_id(colon + 1, &o->gid) < 0))
         return err_set(err, 0, "\"%s\" is not UID or UID:GID in decimal digits", value);
     return 0;
 }
@@ -57,7 +62,7 @@ static int add_gid(struct exec_options *o, const char *part, struct err *err)
 {
     uint32_t *list, gid;
 
-    if (options_u32(part, &gid) < 0)
+    if (parse_id(part, &gid) < 0)
         return err_set(err, 0, "\"%s\" is not a group id in decimal digits", part);
     list = realloc(o->additional_gids, (o->additional_gids_n + 1) * sizeof *list);
     if (!list)

@@ -157,6 +157,15 @@ static const struct stage delete_stages[] = {
     {"poststop", poststop, NULL, "13"},
 };
 
+/* Engines name the driver at create only. SLICE:PREFIX:NAME is the systemd driver's. */
+static enum cgroup_driver guess_driver(const struct deletion *d, const char *path)
+{
+    const char *colon = path ? strchr(path, ':') : NULL;
+    bool unit = colon && strchr(colon + 1, ':') && !strchr(path, '/');
+
+    return d->rt->driver == CGROUP_UNSET && unit ? CGROUP_SYSTEMD : d->rt->driver;
+}
+
 /* What the id alone tells, for a container without a usable record: where its cgroup would be. */
 static int reconstruct(struct deletion *d, struct err *err)
 {
@@ -165,14 +174,15 @@ static int reconstruct(struct deletion *d, struct err *err)
     struct record *r = &d->found.record;
     struct oci_diag diag;
     struct err ignored;
+    const char *path;
     size_t len;
 
     *r = (struct record){.version = RECORD_VERSION, .id = d->id, .bundle = "/"};
     if (fd_read_file_at(d->found.dir, STORE_CONFIG, 16 << 20, &text, &len, &ignored) == 0 &&
         oci_decode(&oci_config_table, &config, text, len, d->found.arena, NULL, NULL, &diag) < 0)
         config = (struct oci_config){0};
-    if (cgroup_plan(config.linux_ ? config.linux_->cgroups_path : NULL, d->id, d->rt->driver,
-                    d->found.arena, &r->cgroup, err) < 0)
+    path = config.linux_ ? config.linux_->cgroups_path : NULL;
+    if (cgroup_plan(path, d->id, guess_driver(d, path), d->found.arena, &r->cgroup, err) < 0)
         return -1;
     for (size_t i = 0; i < r->cgroup.places_n; i++)
         r->cgroup.places[i].created = true;

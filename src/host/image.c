@@ -6,16 +6,10 @@
  * "ocirun-init" it goes straight to init_main(). But it is linked for the host side, and what that
  * needs (libc by ld.so, the relocations of the host's tables) init would pay for a second time, and
  * keep in memory while the container waits. So the build makes ocirun-init, a static executable of
- * init, base and libocispec alone. It is taken when
- *
- * - it lies in libexec, where `make install` puts it, or beside the runtime (a build tree, a copy
- * of both); somebody who copies the runtime alone just does without;
- * - nobody can write to it who could not write to the runtime: it is root's or has the runtime's
- * own owner, and no write permission for others;
- * - it carries the identity of this build (init_id.h: a digest of the archives that it is made of,
- *   in an ELF note): both sides speak one protocol in plain structs.
- *
- * Everything is asked of one open descriptor, and that is what gets executed.
+ * init, base and libocispec alone. It is taken where it is found (base/companion.h; somebody who
+ * copies the runtime alone just does without) and carries the identity of this build (init_id.h: a
+ * digest of the archives that it is made of, in an ELF note), for both sides speak one protocol in
+ * plain structs. Everything is asked of one open descriptor, and that is what gets executed.
  *
  * In neither case is it executed through a handle that somebody inside the container could write to
  * (CVE-2019-5736), but from a detached, read-only clone of the file's mount. Where there is no such
@@ -23,6 +17,7 @@
  */
 #include "host/image.h"
 
+#include "base/companion.h"
 #include "base/fd.h"
 #include "base/sys.h"
 #include "base/util.h"
@@ -50,15 +45,6 @@
 /* Notes come first in the file (the linker places them right behind the program headers). */
 #define NOTES_MAX 4096
 
-static bool trustworthy(const struct stat *st)
-{
-    struct stat own;
-
-    if (!S_ISREG(st->st_mode) || (st->st_mode & (S_ISUID | S_ISGID | S_IWGRP | S_IWOTH)))
-        return false;
-    return st->st_uid == 0 || (stat("/proc/self/exe", &own) == 0 && own.st_uid == st->st_uid);
-}
-
 static bool of_this_build(int fd)
 {
     char head[NOTES_MAX];
@@ -67,37 +53,9 @@ static bool of_this_build(int fd)
     return n > 0 && memmem(head, (size_t)n, INIT_ID, sizeof INIT_ID - 1);
 }
 
-static int open_if_ours(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct stat st;
-
-    if (fd < 0 || (fstat(fd, &st) == 0 && trustworthy(&st) && of_this_build(fd)))
-        return fd;
-    return fd_close(fd);
-}
-
-static int open_beside(void)
-{
-    char path[4096 + sizeof INIT_NAME];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof INIT_NAME);
-    char *slash;
-
-    if (len <= 0)
-        return -1;
-    path[len] = '\0';
-    slash = strrchr(path, '/');
-    if (!slash)
-        return -1;
-    memcpy(slash + 1, INIT_NAME, sizeof INIT_NAME);
-    return open_if_ours(path);
-}
-
 static int open_separate(void)
 {
-    int fd = open_if_ours(LIBEXECDIR "/" INIT_NAME);
-
-    return fd >= 0 ? fd : open_beside();
+    return companion_open(INIT_NAME, of_this_build);
 }
 
 #else

@@ -284,8 +284,12 @@ static int groups_set(struct init *in, struct err *err)
 static int ids_set(struct init *in, struct err *err)
 {
     const struct oci_user *user = &in->process->user;
-    bool gid_done = setresgid(user->gid, user->gid, user->gid) == 0;
+    bool gid_done;
 
+    /* -1 changes nothing, successfully: the program would run as root. The tables refuse it. */
+    if (user->uid > OCI_ID_MAX || user->gid > OCI_ID_MAX)
+        return err_set(err, EINVAL, "process.user: -1 is no id");
+    gid_done = setresgid(user->gid, user->gid, user->gid) == 0;
     if (gid_done && setresuid(user->uid, user->uid, user->uid) == 0)
         return 0;
     err_errno(err, "process.user: set %s %u", gid_done ? "uid" : "gid",

@@ -32,52 +32,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One rule for one system call. */
-struct entry {
-    uint32_t number;
-    size_t order; /* position in the profile */
-    struct seccomp_alternative what;
-};
-
-/* What is being built for one architecture. */
-struct table {
-    const struct oci_seccomp *profile;
-    const struct seccomp_library *library;
-    const struct seccomp_arch *arch;
-    struct seccomp_multiplexers mux;
-    struct oci_arena *arena;
-    uint32_t default_action;
-    bool any_named;
-    uint32_t newest; /* number of the newest call that is named; meaningless without any_named */
-    struct entry *entries;
-    size_t entries_n, entries_size;
-    struct seccomp_range *ranges;
-    size_t ranges_n, ranges_size;
-};
-
-static int no_memory(struct err *err)
+int seccomp_no_memory(struct err *err)
 {
     return err_set(err, ENOMEM, "compile the seccomp profile");
 }
 
 /* ---- rules to entries ------------------------------------------------------------------------ */
 
-static int entry_add(struct table *table, const struct seccomp_target *target,
+static int entry_add(struct seccomp_table *table, const struct seccomp_target *target,
                      const struct seccomp_alternative *what, struct err *err)
 {
     if (table->entries_n == table->entries_size) {
         size_t size = table->entries_size ? table->entries_size * 2 : 512;
-        struct entry *more = reallocarray(table->entries, size, sizeof *more);
+        struct seccomp_entry *more = reallocarray(table->entries, size, sizeof *more);
 
         if (!more)
-            return no_memory(err);
+            return seccomp_no_memory(err);
         table->entries = more;
         table->entries_size = size;
     }
 
-    struct entry *entry = &table->entries[table->entries_n];
+    struct seccomp_entry *entry = &table->entries[table->entries_n];
 
-    *entry = (struct entry){.number = target->number, .order = table->entries_n};
+    *entry = (struct seccomp_entry){.number = target->number, .order = table->entries_n};
     entry->what.action = what->action;
     /* The multiplexer's first argument is the sub-call. What the profile says of the call's own
      * first argument cannot be checked: it is behind a pointer (libseccomp drops it, too). */
@@ -126,7 +103,7 @@ static int compare_by_index(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-static int rule_for_target(struct table *table, const struct oci_seccomp_rule *rule,
+static int rule_for_target(struct seccomp_table *table, const struct oci_seccomp_rule *rule,
                            uint32_t action, const struct seccomp_target *target, struct err *err)
 {
     struct seccomp_alternative what = {.action = action};
@@ -146,21 +123,21 @@ static int rule_for_target(struct table *table, const struct oci_seccomp_rule *r
 }
 
 /* Numbers of ARM's private calls (cacheflush, set_tls) say nothing of a profile's age. */
-static bool is_private(const struct seccomp_arch *arch, uint32_t number)
+bool seccomp_is_private(const struct seccomp_arch *arch, uint32_t number)
 {
     return arch->id == OCI_ARCH_ARM && number >= SECCOMP_ARM_PRIVATE;
 }
 
-static void note_newest(struct table *table, const struct seccomp_target *target)
+static void note_newest(struct seccomp_table *table, const struct seccomp_target *target)
 {
-    if (target->multiplexed || is_private(table->arch, target->number))
+    if (target->multiplexed || seccomp_is_private(table->arch, target->number))
         return;
     if (!table->any_named || target->number > table->newest)
         table->newest = target->number;
     table->any_named = true;
 }
 
-static int rules_to_entries(struct table *table, struct err *err)
+static int rules_to_entries(struct seccomp_table *table, struct err *err)
 {
     const struct oci_seccomp *profile = table->profile;
 
@@ -185,195 +162,6 @@ static int rules_to_entries(struct table *table, struct err *err)
     return 0;
 }
 
-/* ---- entries to ranges ----------------------------------------------------------------------- */
-
-/* By number; a rule without args first; then as in the profile. */
-static int entry_order(const void *left, const void *right)
-{
-    const struct entry *a = left, *b = right;
-
-    if (a->number != b->number)
-        return a->number < b->number ? -1 : 1;
-    if ((a->what.compares_n == 0) != (b->what.compares_n == 0))
-        return a->what.compares_n == 0 ? -1 : 1;
-    return a->order < b->order ? -1 : 1;
-}
-
-/* 0: tests for one value, 1: for small ones, 2: for large ones. */
-static int compare_class(const struct seccomp_compare *compare)
-{
-    switch (compare->op) {
-    case OCI_CMP_LT:
-    case OCI_CMP_LE:
-        return 1;
-    case OCI_CMP_GE:
-    case OCI_CMP_GT:
-        return 2;
-    default:
-        return 0;
-    }
-}
-
-/*
- * Whether @a is asked before @b though it comes later in the profile. This is the order of the tree
- * of libseccomp 2.5, as observed: the highest argument first, then the narrower test. It matters
- * only to rules that overlap and have different actions.
- */
-static bool is_asked_before(const struct seccomp_alternative *a,
-                            const struct seccomp_alternative *b)
-{
-    const struct seccomp_compare *x = &a->compares[a->compares_n - 1];
-    const struct seccomp_compare *y = &b->compares[b->compares_n - 1];
-
-    if (x->index != y->index)
-        return x->index > y->index;
-    if (compare_class(x) != compare_class(y))
-        return compare_class(x) < compare_class(y);
-    if (compare_class(x) == 1)
-        return x->value < y->value;
-    if (x->op == OCI_CMP_MASKED_EQ || y->op == OCI_CMP_MASKED_EQ)
-        return false;
-    return x->value > y->value;
-}
-
-static bool same_alternative(const struct seccomp_alternative *a,
-                             const struct seccomp_alternative *b)
-{
-    if (a->action != b->action || a->compares_n != b->compares_n)
-        return false;
-    for (uint32_t i = 0; i < a->compares_n; i++) {
-        const struct seccomp_compare *x = &a->compares[i], *y = &b->compares[i];
-
-        if (x->index != y->index || x->op != y->op || x->value != y->value || x->mask != y->mask)
-            return false;
-    }
-    return true;
-}
-
-static bool same_leaf(const struct seccomp_leaf *a, const struct seccomp_leaf *b)
-{
-    if (a->action != b->action || a->alternatives_n != b->alternatives_n || a->narrow != b->narrow)
-        return false;
-    for (size_t i = 0; i < a->alternatives_n; i++) {
-        if (!same_alternative(&a->alternatives[i], &b->alternatives[i]))
-            return false;
-    }
-    return true;
-}
-
-/* Numbers from @first on mean @leaf, until the next call says otherwise. */
-static int range_add(struct table *table, uint32_t first, const struct seccomp_leaf *leaf,
-                     struct err *err)
-{
-    struct seccomp_range *last = table->ranges_n ? &table->ranges[table->ranges_n - 1] : NULL;
-    struct seccomp_leaf *known = NULL;
-
-    for (size_t i = table->ranges_n; i-- > 0 && !known;) {
-        if (same_leaf(table->ranges[i].leaf, leaf))
-            known = table->ranges[i].leaf;
-    }
-    if (last && last->first == first)
-        table->ranges_n--; /* an empty range */
-    if (table->ranges_n && known == table->ranges[table->ranges_n - 1].leaf)
-        return 0;
-    if (table->ranges_n == table->ranges_size) {
-        size_t size = table->ranges_size ? table->ranges_size * 2 : 128;
-        struct seccomp_range *more = reallocarray(table->ranges, size, sizeof *more);
-
-        if (!more)
-            return no_memory(err);
-        table->ranges = more;
-        table->ranges_size = size;
-    }
-    if (!known) {
-        known = oci_alloc(table->arena, sizeof *known);
-        if (!known)
-            return no_memory(err);
-        *known = *leaf;
-        known->label = -1;
-    }
-    table->ranges[table->ranges_n++] = (struct seccomp_range){first, known};
-    return 0;
-}
-
-/* The leaf of the entries [@from, @to), which have one number. */
-static int group_leaf(struct table *table, size_t from, size_t to, struct seccomp_leaf *leaf,
-                      struct err *err)
-{
-    const struct entry *entries = table->entries;
-
-    *leaf = (struct seccomp_leaf){.action = table->default_action};
-    if (entries[from].what.compares_n == 0) {
-        leaf->action = entries[from].what.action;
-        return 0;
-    }
-    leaf->narrow = table->arch->narrow;
-    leaf->alternatives = oci_alloc(table->arena, (to - from) * sizeof *leaf->alternatives);
-    if (!leaf->alternatives)
-        return no_memory(err);
-    for (size_t i = from; i < to; i++) {
-        bool again = false;
-        size_t at;
-
-        for (size_t k = 0; k < leaf->alternatives_n && !again; k++)
-            again = same_alternative(&leaf->alternatives[k], &entries[i].what);
-        if (again)
-            continue;
-        at = leaf->alternatives_n++;
-        for (; at > 0 && is_asked_before(&entries[i].what, &leaf->alternatives[at - 1]); at--)
-            leaf->alternatives[at] = leaf->alternatives[at - 1];
-        leaf->alternatives[at] = entries[i].what;
-    }
-    return 0;
-}
-
-/* Where the numbers of an architecture end: x32's lie above x86_64's under one token. */
-static int range_newer(struct table *table, struct err *err)
-{
-    bool refuses = table->default_action != SECCOMP_RET_ALLOW &&
-                   table->default_action != SECCOMP_RET_LOG &&
-                   (table->default_action & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE;
-    struct seccomp_leaf newer = {.action = SECCOMP_RET_ERRNO | ENOSYS};
-
-    if (!refuses || !table->any_named || table->newest == UINT32_MAX)
-        return 0;
-    return range_add(table, table->newest + 1, &newer, err);
-}
-
-/* Appends the ranges of table->entries, from @start on. */
-static int entries_to_ranges(struct table *table, uint32_t start, struct err *err)
-{
-    const struct seccomp_leaf rest = {.action = table->default_action};
-    bool newer_done = false;
-
-    if (table->entries_n)
-        qsort(table->entries, table->entries_n, sizeof *table->entries, entry_order);
-    if (range_add(table, start, &rest, err) < 0)
-        return -1;
-    for (size_t i = 0, next; i < table->entries_n; i = next) {
-        const struct entry *entry = &table->entries[i];
-        struct seccomp_leaf leaf;
-
-        for (next = i + 1; next < table->entries_n; next++) {
-            if (table->entries[next].number != entry->number)
-                break;
-        }
-        if (!newer_done && is_private(table->arch, entry->number)) {
-            struct seccomp_leaf private = {.action = table->default_action};
-
-            newer_done = true;
-            if (range_newer(table, err) < 0 ||
-                range_add(table, SECCOMP_ARM_PRIVATE, &private, err) < 0)
-                return -1;
-        }
-        if (group_leaf(table, i, next, &leaf, err) < 0 ||
-            range_add(table, entry->number, &leaf, err) < 0 ||
-            range_add(table, entry->number + 1, &rest, err) < 0)
-            return -1;
-    }
-    return newer_done ? 0 : range_newer(table, err);
-}
-
 /* ---- architectures --------------------------------------------------------------------------- */
 
 static bool is_listed(const struct oci_seccomp *profile, enum oci_seccomp_arch id)
@@ -387,7 +175,7 @@ static bool is_listed(const struct oci_seccomp *profile, enum oci_seccomp_arch i
     return false;
 }
 
-static void table_start(struct table *table, const struct seccomp_arch *arch)
+static void table_start(struct seccomp_table *table, const struct seccomp_arch *arch)
 {
     table->arch = arch;
     table->mux = (struct seccomp_multiplexers){.known = false};
@@ -397,7 +185,7 @@ static void table_start(struct table *table, const struct seccomp_arch *arch)
 
 /* What x86_64's numbers with the x32 bit mean. -1 is what a tracer leaves behind to skip a call: it
  * is no x32 number. */
-static int x32_ranges(struct table *table, struct err *err)
+static int x32_ranges(struct seccomp_table *table, struct err *err)
 {
     const struct seccomp_arch *x32 = seccomp_find_arch(OCI_ARCH_X32);
     struct seccomp_leaf kill = {.action = SECCOMP_RET_KILL_THREAD};
@@ -405,20 +193,19 @@ static int x32_ranges(struct table *table, struct err *err)
 
     if (x32 && is_listed(table->profile, OCI_ARCH_X32)) {
         table_start(table, x32);
-        return rules_to_entries(table, err) < 0 ? -1
-                                                : entries_to_ranges(table, SECCOMP_X32_BIT, err);
+        return rules_to_entries(table, err) < 0 ? -1 : seccomp_ranges(table, SECCOMP_X32_BIT, err);
     }
-    if (range_add(table, SECCOMP_X32_BIT, &kill, err) < 0)
+    if (seccomp_range_add(table, SECCOMP_X32_BIT, &kill, err) < 0)
         return -1;
-    return range_add(table, UINT32_MAX, &last, err);
+    return seccomp_range_add(table, UINT32_MAX, &last, err);
 }
 
-static int section_build(struct table *table, const struct seccomp_arch *arch,
+static int section_build(struct seccomp_table *table, const struct seccomp_arch *arch,
                          struct seccomp_section *section, struct err *err)
 {
     table_start(table, arch);
     table->ranges_n = 0;
-    if (rules_to_entries(table, err) < 0 || entries_to_ranges(table, 0, err) < 0)
+    if (rules_to_entries(table, err) < 0 || seccomp_ranges(table, 0, err) < 0)
         return -1;
     if (arch->id == OCI_ARCH_X86_64 && x32_ranges(table, err) < 0)
         return -1;
@@ -426,13 +213,13 @@ static int section_build(struct table *table, const struct seccomp_arch *arch,
     section->ranges_n = table->ranges_n;
     section->ranges = oci_alloc(table->arena, table->ranges_n * sizeof *section->ranges);
     if (!section->ranges)
-        return no_memory(err);
+        return seccomp_no_memory(err);
     memcpy(section->ranges, table->ranges, table->ranges_n * sizeof *section->ranges);
     return 0;
 }
 
 /* The native architecture comes first: it is the one that most calls use. */
-static int sections_build(struct table *table, struct seccomp_section *sections, size_t *n,
+static int sections_build(struct seccomp_table *table, struct seccomp_section *sections, size_t *n,
                           struct err *err)
 {
     const struct seccomp_arch *native = seccomp_native_arch();
@@ -462,7 +249,7 @@ static int sections_build(struct table *table, struct seccomp_section *sections,
     return 0;
 }
 
-static int check_names(const struct table *table, bool fail_unknown, struct err *err)
+static int check_names(const struct seccomp_table *table, bool fail_unknown, struct err *err)
 {
     const struct oci_seccomp *profile = table->profile;
     const struct seccomp_arch *native = seccomp_native_arch();
@@ -490,7 +277,7 @@ static int check_names(const struct table *table, bool fail_unknown, struct err 
     return 0;
 }
 
-static int compile(struct table *table, bool fail_unknown, struct seccomp_program *out,
+static int compile(struct seccomp_table *table, bool fail_unknown, struct seccomp_program *out,
                    struct err *err)
 {
     struct seccomp_section *sections;
@@ -500,7 +287,7 @@ static int compile(struct table *table, bool fail_unknown, struct seccomp_progra
         return -1;
     sections = oci_alloc(table->arena, (table->profile->architectures_n + 1) * sizeof *sections);
     if (!sections)
-        return no_memory(err);
+        return seccomp_no_memory(err);
     if (sections_build(table, sections, &n, err) < 0)
         return -1;
     return seccomp_emit(sections, n, out, err);
@@ -509,7 +296,7 @@ static int compile(struct table *table, bool fail_unknown, struct seccomp_progra
 int seccomp_compile(const struct oci_seccomp *profile, bool fail_unknown,
                     struct seccomp_program *out, struct err *err)
 {
-    struct table table = {.profile = profile, .library = seccomp_library(err)};
+    struct seccomp_table table = {.profile = profile, .library = seccomp_library(err)};
     int result;
 
     *out = (struct seccomp_program){.flags = 0};
@@ -518,7 +305,7 @@ int seccomp_compile(const struct oci_seccomp *profile, bool fail_unknown,
     table.default_action = seccomp_action(profile->default_action, profile->default_errno_ret);
     table.arena = oci_arena_new();
     if (!table.arena)
-        return no_memory(err);
+        return seccomp_no_memory(err);
     result = compile(&table, fail_unknown, out, err);
     out->flags = seccomp_profile_flags(profile);
     free(table.entries);

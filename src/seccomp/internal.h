@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the files of this room share: profile → rules (resolve.c) → sorted ranges (compile.c) →
- * instructions (emit.c). Everything in between lives in one arena.
+ * What the files of this room share: profile → rules (resolve.c, compile.c) → sorted ranges
+ * (ranges.c) → instructions (emit.c). Everything in between lives in one arena.
  */
 #ifndef SECCOMP_INTERNAL_H
 #define SECCOMP_INTERNAL_H
@@ -114,6 +114,44 @@ struct seccomp_section {
     struct seccomp_range *ranges; /* sorted; the first begins at 0 */
     size_t ranges_n;
 };
+
+/* One rule for one system call. */
+struct seccomp_entry {
+    uint32_t number;
+    size_t order; /* position in the profile */
+    struct seccomp_alternative what;
+};
+
+/* What is being built for one architecture. */
+struct seccomp_table {
+    const struct oci_seccomp *profile;
+    const struct seccomp_library *library;
+    const struct seccomp_arch *arch;
+    struct seccomp_multiplexers mux;
+    struct oci_arena *arena;
+    uint32_t default_action;
+    bool any_named;
+    uint32_t newest; /* number of the newest call that is named; meaningless without any_named */
+    struct seccomp_entry *entries;
+    size_t entries_n, entries_size;
+    struct seccomp_range *ranges;
+    size_t ranges_n, ranges_size;
+};
+
+/** seccomp_no_memory - fill @err; returns -1 */
+int seccomp_no_memory(struct err *err);
+
+/** seccomp_is_private - whether @number is one of ARM's own calls, far above the others */
+bool seccomp_is_private(const struct seccomp_arch *arch, uint32_t number);
+
+/* ---- ranges.c -------------------------------------------------------------------------------- */
+
+/** seccomp_range_add - numbers from @first on mean @leaf, until the next call says otherwise */
+int seccomp_range_add(struct seccomp_table *table, uint32_t first, const struct seccomp_leaf *leaf,
+                      struct err *err);
+
+/** seccomp_ranges - sort .entries and add the ranges that they make from number @start on */
+int seccomp_ranges(struct seccomp_table *table, uint32_t start, struct err *err);
 
 /* ---- check.c --------------------------------------------------------------------------------- */
 

@@ -16,8 +16,11 @@ import harness  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 COMMAND = harness.find_runtime()
 NAME = harness.runtime_name(COMMAND)
-# There is nothing that this driver could be run against without a systemd: sd_booted(3).
-collect_ignore = [] if os.path.isdir("/run/systemd/system") else ["test_systemd.py"]
+# There is nothing that this driver could be run against without a systemd: sd_booted(3). Its tests ask
+# for units of root, and become an ordinary user themselves.
+collect_ignore = []
+if not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
+    collect_ignore.append("test_systemd.py")
 counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
 unexpected_skips = []
 

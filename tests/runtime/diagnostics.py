@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 import harness
@@ -180,8 +181,8 @@ def frozen(rt, bundle):
         bundle.linux["resources"] = {}
         bundle.save()
         proc = rt.popen("create", "--bundle", bundle.dir, rt.new_id())
-        with contextlib.suppress(Exception):      # crun waits for ever
-            proc.wait(3)
+        with contextlib.suppress(subprocess.TimeoutExpired):      # crun waits for ever
+            proc.wait(5 * harness.SLOWNESS)
         hung = proc.poll() is None
         write(path + file, "THAWED" if "freezer" in file else "0")
         result = rt.finish(proc)
@@ -343,8 +344,10 @@ def bad_size(rt, bundle):
 @case("pause without cgroups", hybrid="the container has no cgroup that could be frozen",
       v2="the container has no cgroup that could be frozen")
 def pause_disabled(rt, bundle):
+    if rt.name == "runc":
+        return harness.Result(1, Text(""), Text("(cannot go without)"), [])
     bundle.linux["resources"] = {}
-    c = rt.hold(bundle, globals=("--cgroup-manager", "disabled") if rt.name != "runc" else ())
+    c = rt.hold(bundle, globals=("--cgroup-manager", "disabled"))
     result = rt.cmd("pause", c.id)
     rt.cmd("resume", c.id)
     c.stop()

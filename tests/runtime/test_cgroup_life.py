@@ -82,7 +82,7 @@ def test_frozen_cgroups_below_on_v1(rt, bundle, how):
 def test_delete_kills_in_all_cgroups_below(rt, bundle):
     """Without a pid namespace of its own, with init dead, and what is left somewhere below."""
     bundle.drop_namespace("pid")
-    c = rt.start(bundle.sh("sleep 1001 & sleep 1002 & echo ready; read x < /tmp/go")).wait_out("ready")
+    c = rt.start(bundle.sh("sleep 1001 & sleep 1002 & echo ready; wait")).wait_out("ready")
     groups = {d for d in cgroup_of(c.pid).values() if c.id in d}
     for where in groups:
         os.makedirs(where + "/x/y")

@@ -273,10 +273,56 @@ def test_spec_rootless(rt):
     assert "user" in [n["type"] for n in config["linux"]["namespaces"]] and config["linux"]["uidMappings"]
 
 
-@pytest.mark.ocirun_only
-def test_spec_schema(rt):
-    assert json.loads(rt.cmd("spec", "--schema").ok().out)["properties"]["ociVersion"]
+def put(path, value):
+    """A change of a document: `value` at a path like 'linux.namespaces.0.type'; None takes it away."""
+    def change(config):
+        *parents, last = path.split(".")
+        for name in parents:
+            config = config[int(name)] if isinstance(config, list) else config.setdefault(name, {})
+        if value is None:
+            del config[last]
+        else:
+            config[int(last) if isinstance(config, list) else last] = value
+    return pytest.param(change, id=path)
 
+
+WRONG = [
+    put("ociVersion", None), put("root", 3), put("process.args", "x"), put("process.args", []),
+    put("linux.namespaces.0.type", "netwrok"), put("linux.namespaces.0", {}), put("process.cwd", "x"),
+    put("process.user.uid", -1), put("process.user.gid", 4294967295), put("process.user.umask", 512),
+    put("hooks.prestart", [{"path": "x"}]), put("hooks.prestart", [{"path": "/x", "timeout": 0}]),
+    put("process.env", ["A"]), put("mounts.0", {"type": "tmpfs"}), put("process.oomScoreAdj", 1001),
+    put("linux.devices", [{"path": "/dev/x", "type": "z"}]), put("process.terminal", "true"),
+    put("process.rlimits", [{"type": "NOFILE", "soft": 1, "hard": 1}]),
+    put("linux.seccomp", {"defaultAction": "ALLOW"}), put("linux.maskedPaths", ["x"]),
+    put("linux.resources.memory.swappiness", 101), put("linux.rootfsPropagation", "sharedd"),
+    put("linux.uidMappings", [{"containerID": 0, "hostID": 0, "size": 0}]),
+    put("process.consoleSize", {"height": 1}), put("annotations", {"a": 1}),
+]
+
+
+def schema_errors(rt, document):
+    import jsonschema       # only here: guests of tests/vm have no such package
+    schema = json.loads(rt.cmd("spec", "--schema").ok().out)
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    return [e.message for e in kind(schema).iter_errors(document)]
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("options", [(), ("--rootless",)], ids=["", "rootless"])
+def test_spec_schema(rt, options):
+    """What spec writes is valid by what spec --schema prints."""
+    rt.cmd("spec", *options, cwd=rt.dir).ok()
+    assert not schema_errors(rt, json.loads(read(rt.path("config.json"))))
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("change", WRONG)
+def test_schema_and_create_refuse_the_same(rt, bundle, change):
+    change(bundle.config)
+    assert schema_errors(rt, bundle.config)
+    rt.failing_create(bundle, match=r"^ocirun: create: config\.json:\d+:\d+: ")
 
 
 @pytest.mark.ocirun_only

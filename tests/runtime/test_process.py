@@ -400,6 +400,25 @@ def test_r198_memory_policy_local(rt, bundle):
     assert rt.sh(bundle.args("/bin/helper", "mempolicy")).split()[0] == "4"
 
 
+@pytest.mark.parametrize("member", ["uid", "gid"])
+def test_id_minus_one(rt, bundle, member):
+    """To setresuid(2) it means "as it is", and the program would run as root."""
+    bundle.process["user"] = {"uid": 1000, "gid": 1000, member: 0xffffffff}
+    rt.failing_create(bundle, match=member)
+    bundle.process["user"] = {"uid": 0, "gid": 0, member: 0xfffffffe}
+    assert str(0xfffffffe) in rt.sh(bundle, "id")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("user", ["4294967295", "0:4294967295"])
+def test_exec_id_minus_one(rt, user):
+    c = rt.hold()
+    c.exec("/bin/id", options=("--user", user)).fails()
+    document = rt.path("process.json")
+    write(document, '{"args": ["/bin/id"], "cwd": "/", "user": {"uid": 4294967295, "gid": 0}}')
+    rt.cmd("exec", "--process", document, c.id).fails()
+
+
 def spoiled_signals(how):
     """What nohup, a background job of a shell, or a careless caller hand down."""
     if how != "blocked":

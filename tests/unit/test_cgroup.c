@@ -115,6 +115,11 @@ static void test_machine(void **state)
                   "memory|/sys/fs/cgroup/memory|/docker/abc|/|0\n"
                   "pids|/sys/fs/cgroup/pids|/docker/abc|/below|0\n"
                   "freezer|/sys/fs/cgroup/freezer|/docker/a|/|0\n");
+    /* A part mounted over the whole hides it; one beside it does not. */
+    check_machine("30 20 0:9 / /sys/fs/cgroup rw - cgroup2 none rw\n"
+                  "31 30 0:9 /limited /sys/fs/cgroup rw - cgroup2 none rw\n"
+                  "32 30 0:9 /other /sys/fs/cgroup/other rw - cgroup2 none rw\n",
+                  "0::/limited/me\n", "|/sys/fs/cgroup|/limited|/me|1\n");
     check_machine("", "", "");
     check_machine("garbage - cgroup\n\n1 2 3 - cgroup x", "::\nx\n1:cpu\n", "");
 }

@@ -91,7 +91,7 @@ static void test_io(void **state)
 
     (void)state;
     assert_int_equal(cgroup_parse_io("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n"
-                                     "garbage\n253:7 rios=1 rbytes=9\n8:16 \n",
+                                     "garbage\n\n\n253:7 rios=1 rbytes=9\n8:\n8:16 \n",
                                      keys, arena, &list, &n),
                      0);
     assert_int_equal(n, 3);

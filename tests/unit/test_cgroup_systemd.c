@@ -385,13 +385,13 @@ static void test_unified(void **state)
            "MemoryMin t max late\n"
            "MemoryZSwapMax t 4096 late\n"
            "MemoryZSwapWriteback b 0 late\n"
-           "OOMPolicy s kill late\n"
+           "OOMPolicy s kill\n"
            "TasksMax t 7 late\n");
     r.unified_n = 5;
     golden_version(&r, CGROUP_ALL_V2, 252, "MemoryHigh t 8192 late\nMemoryMin t max late\n");
     golden_version(&r, CGROUP_ALL_V2, 253,
                    "MemoryHigh t 8192 late\nMemoryMin t max late\nMemoryZSwapMax t 4096 late\n"
-                   "OOMPolicy s kill late\n");
+                   "OOMPolicy s kill\n");
     golden_version(&r, CGROUP_ALL_V2, 239, "MemoryHigh t 8192 late\n");
 }
 
@@ -615,6 +615,7 @@ static void test_wire(void **state)
     out.list[1].until = 258;
     out.list[1].required = false;
     out.list[1].member = NULL;
+    out.list[2].at_start = true;
     snprintf(before, sizeof before, "%s", properties_text(&out, 0));
     request.properties = out.list;
     request.properties_n = out.n;
@@ -633,6 +634,7 @@ static void test_wire(void **state)
     assert_int_equal(back.list[1].until, 258);
     assert_false(back.list[1].required);
     assert_null(back.list[1].member);
+    assert_true(back.list[2].at_start && !back.list[1].at_start);
     assert_true(back.list[0].required);
     assert_string_equal(back.list[0].member, "annotations.org.systemd.property.A");
     /* cut anywhere, it is an error */

@@ -251,7 +251,7 @@ static void test_types(void **state)
         {P("\"rlimits\": [@[]]"), "rlimits[0]", "an object is expected, found an array"},
         {P("\"user\": {\"additionalGids\": [0, @\"1\"]}"), "user.additionalGids[1]",
          "a number is expected, found a string"},
-        {P("\"user\": {\"uid\": @-1}"), "user.uid", "-1 is out of range (0 to 4294967295)"},
+        {P("\"user\": {\"uid\": @-1}"), "user.uid", "-1 is out of range (0 to 4294967294)"},
     };
 
     (void)state;
@@ -270,7 +270,9 @@ static void test_numbers(void **state)
         {P("\"oomScoreAdj\": @1e3"), "oomScoreAdj", "1e3 is not an integer"},
         {P("\"user\": {\"umask\": @512}"), "user.umask", "512 is out of range (0 to 511)"},
         {P("\"user\": {\"gid\": @4294967296}"), "user.gid",
-         "4294967296 is out of range (0 to 4294967295)"},
+         "4294967296 is out of range (0 to 4294967294)"},
+        {P("\"user\": {\"uid\": @4294967295}"), "user.uid",
+         "4294967295 is out of range (0 to 4294967294)"},
         {P("\"user\": {\"additionalGids\": [@4294967296]}"), "user.additionalGids[0]",
          "4294967296 is out of range (0 to 4294967295)"},
         {P("\"ioPriority\": {\"class\": \"IOPRIO_CLASS_RT\", \"priority\": @8}"),
@@ -311,7 +313,7 @@ static void test_numbers(void **state)
     REFUSE_ALL(oci_resources_table, resources);
     REFUSE_ALL(oci_config_table, config);
     accept(&oci_resources_table, "{\"memory\": {\"limit\": -9223372036854775808, \"swap\": -0}}");
-    accept(&oci_process_table, P("\"user\": {\"uid\": 4294967295, \"umask\": 0}"));
+    accept(&oci_process_table, P("\"user\": {\"uid\": 4294967294, \"umask\": 0}"));
 }
 
 static void test_names(void **state)

@@ -56,7 +56,7 @@ static const char full_linux_rest[] =
     " \"namespaces\": [{\"type\": \"network\", \"path\": \"/proc/1/ns/net\"},"
     " {\"type\": \"pid\"}, {\"type\": \"time\"}],\n"
     " \"devices\": [{\"path\": \"/dev/fuse\", \"type\": \"c\", \"major\": 10, \"minor\": 229,"
-    " \"fileMode\": 438, \"uid\": 0, \"gid\": 4294967295}, {\"path\": \"/dev/f\", \"type\": "
+    " \"fileMode\": 438, \"uid\": 0, \"gid\": 4294967294}, {\"path\": \"/dev/f\", \"type\": "
     "\"p\"}],\n"
     " \"netDevices\": {\"eth0\": {\"name\": \"net0\"}, \"eth1\": {}},\n"
     " \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ERRNO\", \"defaultErrnoRet\": 38,"

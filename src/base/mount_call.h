@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the two files of base/mount.h share: the old call, and what stands for what in it. */
+#ifndef BASE_MOUNT_CALL_H
+#define BASE_MOUNT_CALL_H
+
+#include "base/mount.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifndef MOUNT_ATTR__ATIME
+#define MOUNT_ATTR__ATIME 0x00000070
+#endif
+
+/** mount_call_is_missing - whether @errnum may mean that there is no such call: an old kernel, or a
+ * filter */
+bool mount_call_is_missing(int errnum);
+
+/** mount_attr_to_ms - MOUNT_ATTR_* as MS_* */
+unsigned long mount_attr_to_ms(uint64_t attr);
+
+/** mount_current_attr - what the mount at @fd has now. strictatime shows as the absence of
+ * ST_RELATIME (0x1000). -1 with errno */
+int mount_current_attr(int fd, uint64_t *attr);
+
+/** mount_on_fd - mount(2) with fds in place of paths; @source_fd -1: @source as it is. -1 with
+ * errno; ENOSYS without a @procfs */
+int mount_on_fd(int procfs, int source_fd, const char *source, int target, const char *type,
+                unsigned long flags, const void *data);
+
+#endif
