@@ -118,7 +118,8 @@ static _Noreturn void do_spy(bool attach)
                     if (attach && ptrace(PTRACE_ATTACH, pid, 0, 0) == 0) {
                         len = readlink(path, line, sizeof line - 1);
                         line[len > 0 ? len : 0] = 0;
-                        if (!strstr(line, "busybox"))
+                        /* without a file it is a process that ends, and has no memory left */
+                        if (len > 0 && !strstr(line, "busybox"))
                             printf("ATTACHED %s\n", line);
                         fflush(stdout);
                         waitpid(pid, NULL, __WALL);
