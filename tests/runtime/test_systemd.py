@@ -202,6 +202,14 @@ LIMITS = [
 ]
 
 
+def no_reload_needed(unit):
+    """systemd 252 compares its drop-in files, one a property, in the order in which they were written with
+    those of the directory, and says yes when they are not in the order of their names; the values are the
+    same, as the tests see after a reload. 257 puts them in order."""
+    if version() >= 257:
+        assert show(unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
+
+
 def agrees(c, row, unit):
     if row is None:
         return
@@ -210,7 +218,7 @@ def agrees(c, row, unit):
     if unit and name:
         assert show(unit, name)[name] == value
     if unit:
-        assert show(unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
+        no_reload_needed(unit)
 
 
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
@@ -332,7 +340,7 @@ def test_devices_survive_a_reload(sd, bundle):
     check(False)
     systemctl("daemon-reload")
     check(False)
-    assert show(unit_of(c), "NeedDaemonReload")["NeedDaemonReload"] == "no"
+    no_reload_needed(unit_of(c))
     c.stop()
 
 
@@ -633,7 +641,8 @@ USER = 1000
 def user(sd):
     """sd for an ordinary user with a manager of its own."""
     subprocess.run(["loginctl", "enable-linger", str(USER)], check=True)
-    until(lambda: os.path.exists("/run/user/%d/systemd/private" % USER), "the user's manager", 30)
+    systemctl("start", "user@%d.service" % USER)
+    until(lambda: os.path.exists("/run/user/%d/systemd/private" % USER), "the user's manager")
     os.makedirs(sd.root)
     os.chown(sd.root, USER, USER)
     popen = sd.popen
