@@ -106,14 +106,12 @@ def digest(path):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("caps,attach", [("all", False), ("default", True), ("default", False)])
+@pytest.mark.parametrize("caps,attach", [("all", False), ("default", True)])
 def test_cve_2016_9962_and_2019_5736_spy(rt, bundle, caps, attach):
     """Container root watches /proc for the runtime while it enters, and tries to open, write, trace it.
 
     With all capabilities, CAP_SYS_PTRACE of the initial user namespace among them, nothing can keep it from
-    tracing what it sees in its pid namespace; the runtime's file must stay out of its reach all the same.
-    Tracing is not tried while init's file is executed as the container's own program, which anybody there may
-    trace."""
+    tracing what it sees in its pid namespace; the runtime's file must stay out of its reach all the same."""
     before = digest(rt.command[0])
     if caps == "all":
         bundle.all_caps()
@@ -122,13 +120,14 @@ def test_cve_2016_9962_and_2019_5736_spy(rt, bundle, caps, attach):
     c = rt.start(bundle).wait_out("ready")
     for _ in range(ROUNDS):
         c.exec("/bin/true").ok()
-        if not attach:
-            c.exec("/bin/self")
+    assert "ATTACHED" not in c.out
+    # A static init runs here, as a program of the container like any other, which may be traced.
+    for _ in range(ROUNDS):
+        c.exec("/bin/self")
     out = c.out
     c.stop()
     print("spy saw the runtime %d times" % out.count("HIT"))
     assert "WRITABLE" not in out
-    assert "ATTACHED" not in out
     assert digest(rt.command[0]) == before
 
 
