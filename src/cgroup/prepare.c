@@ -213,6 +213,9 @@ static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum,
                  "it has controllers in cgroup.subtree_control: processes live in its children");
     else if (errnum == EOPNOTSUPP && place->v2)
         enter_threaded(place, err);
+    else if (errnum == EACCES && place->v2)
+        err_hint(err, "the caller has to be in a cgroup that belongs to the same user: start below "
+                      "the user's manager (systemd-run --user --scope)");
     else if (errnum == EINVAL && cgroup_has_controller(place->controllers, "cpu"))
         err_hint(err, "a process with a realtime scheduler needs cpu.rt_runtime_us there");
     return -1;
