@@ -335,7 +335,7 @@ static int apply_writes(struct writer *w, struct cgroup_writes *writes, unsigned
             0 ||
         apply_in_order(w, writes, phases, err) < 0)
         return -1;
-    return systemd_set(w->record, &properties, err);
+    return systemd_set(w->record, &properties, arena, err);
 }
 
 static int apply(struct writer *w, unsigned phases, struct err *err)

@@ -202,16 +202,19 @@ static int start_call(const struct cgroup_record *record, pid_t pid,
 }
 
 int systemd_set(const struct cgroup_record *record, const struct systemd_properties *properties,
-                struct err *err)
+                struct oci_arena *arena, struct err *err)
 {
-    const struct systemd_request request = {.op = SYSTEMD_SET,
-                                            .bus = record->bus,
-                                            .unit = record->unit,
-                                            .properties = properties->list,
-                                            .properties_n = properties->n,
-                                            .timeout = timeout};
+    struct systemd_request request = {
+        .op = SYSTEMD_SET, .bus = record->bus, .unit = record->unit, .timeout = timeout};
+    struct systemd_properties all = {.list = NULL};
 
-    return properties->n ? systemd_call(&request, err) : 0;
+    if (!properties->n)
+        return 0;
+    if (systemd_with_kept(properties, is_pure_v2(record), arena, &all, err) < 0)
+        return -1;
+    request.properties = all.list;
+    request.properties_n = all.n;
+    return systemd_call(&request, err);
 }
 
 int systemd_stop(const struct cgroup_record *record, struct err *err)

@@ -41,6 +41,7 @@ struct systemd_property {
     unsigned until; /* and before this one; 0: no end */
     bool required;  /* unknown to the manager: an error; otherwise it is left out */
     bool at_start;  /* cannot be changed later: trying to is an error then */
+    bool keep;      /* no value, but a place in the order: what the unit says already */
 };
 
 struct systemd_properties {
@@ -92,6 +93,17 @@ const char *systemd_slice_path(const char *slice, struct oci_arena *arena);
  */
 int systemd_convert(struct cgroup_writes *writes, bool v2, uint64_t page, struct oci_arena *arena,
                     struct systemd_properties *out, struct err *err);
+
+/**
+ * systemd_with_kept - properties for a call that sets them, among all that another call may set
+ * @wanted: in the order of the names
+ * @out: those, and what is not wanted as something to keep, in the order of the names; without the
+ *       device list, which is written to the cgroup when it is told again, and would be empty for
+ *       a moment
+ * Pure.
+ */
+int systemd_with_kept(const struct systemd_properties *wanted, bool v2, struct oci_arena *arena,
+                      struct systemd_properties *out, struct err *err);
 
 /** systemd_number - a value of a cgroup's file; "max" and "-1" are UINT64_MAX. false: none of them
  */
@@ -156,7 +168,7 @@ int systemd_add_resources(const struct cgroup_record *record, struct cgroup_writ
 
 /** systemd_set, systemd_stop - properties of the container's unit; its end */
 int systemd_set(const struct cgroup_record *record, const struct systemd_properties *properties,
-                struct err *err);
+                struct oci_arena *arena, struct err *err);
 int systemd_stop(const struct cgroup_record *record, struct err *err);
 
 /* ---- systemd_address.c ---- */

@@ -230,8 +230,10 @@ static int carry_out(struct bus *b, struct err *err)
     if (r < 0)
         return bus_unreachable(b, r, err);
     b->version = systemd_version(version);
-    if (b->request->op == SYSTEMD_SET)
+    if (b->request->op == SYSTEMD_SET) {
+        bus_find_order(b);
         return attempt(b, "set properties of", set_call, NULL, err);
+    }
     return listen_for_jobs(b, err) < 0 ? -1 : start(b, err);
 }
 

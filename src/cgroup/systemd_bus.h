@@ -22,6 +22,7 @@ struct bus {
     char job[256];    /* the last one of our unit that has ended */
     char result[64];  /* how */
     uint64_t dropped; /* properties that the manager does not know: bits of their numbers */
+    char object[512]; /* the unit's path, if what it has is to be told again; "" */
 };
 
 /** bus_open, bus_close - the connection */
@@ -53,6 +54,9 @@ int bus_call_strings(struct bus *b, const char *method, const char *first, const
 /** bus_get_string - a property that is a string, cut to @size */
 int bus_get_string(struct bus *b, const char *path, const char *interface, const char *name,
                    char *buf, size_t size);
+
+/** bus_find_order - see whether this is the call that gives the unit's drop-in files their order */
+void bus_find_order(struct bus *b);
 
 /** bus_append_properties - the request's properties, but those that the manager does not know */
 int bus_append_properties(struct bus *b, sd_bus_message *m);

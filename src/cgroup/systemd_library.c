@@ -61,6 +61,7 @@ static const struct {
     SYMBOL(read_basic, sd_bus_message_read_basic),
     SYMBOL(enter_container, sd_bus_message_enter_container),
     SYMBOL(exit_container, sd_bus_message_exit_container),
+    SYMBOL(message_copy, sd_bus_message_copy),
 };
 
 const struct systemd_library *systemd_library(struct err *err)

@@ -33,6 +33,7 @@ struct systemd_library {
     __typeof__(sd_bus_message_read_basic) *read_basic;
     __typeof__(sd_bus_message_enter_container) *enter_container;
     __typeof__(sd_bus_message_exit_container) *exit_container;
+    __typeof__(sd_bus_message_copy) *message_copy;
 };
 
 /** systemd_library - the table, opened when first asked for; NULL with @err filled */

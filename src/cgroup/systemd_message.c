@@ -18,6 +18,9 @@
 
 #define DESTINATION "org.freedesktop.systemd1"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
+#define UNIT "org.freedesktop.systemd1.Unit"
+/* The first version that compares drop-in files in one order (bus_find_order). */
+#define SORTED_SINCE 257
 /* A scope that every manager has, for what it says about scopes. */
 #define SOME_SCOPE MANAGER_PATH "/unit/init_2escope"
 
@@ -124,22 +127,31 @@ int bus_call_strings(struct bus *b, const char *method, const char *first, const
     return bus_call(b, m, error, reply);
 }
 
-/* A property that is a string. */
-int bus_get_string(struct bus *b, const char *path, const char *interface, const char *name,
-                   char *buf, size_t size)
+/* Ask for a property. @reply is a message to be let go of, at the variant. */
+static int get(struct bus *b, const char *path, const char *interface, const char *name,
+               sd_bus_message **reply)
 {
-    sd_bus_message *m = NULL, *reply = NULL;
-    const char *text = NULL;
+    sd_bus_message *m = NULL;
     int r = bus_new_call(b, &m, path, PROPERTIES, "Get");
 
     if (r >= 0)
         r = b->lib->append_basic(m, 's', interface);
     if (r >= 0)
         r = b->lib->append_basic(m, 's', name);
-    if (r < 0)
-        b->lib->message_unref(m);
-    else
-        r = bus_call(b, m, NULL, &reply);
+    if (r >= 0)
+        return bus_call(b, m, NULL, reply);
+    b->lib->message_unref(m);
+    return r;
+}
+
+/* A property that is a string. */
+int bus_get_string(struct bus *b, const char *path, const char *interface, const char *name,
+                   char *buf, size_t size)
+{
+    sd_bus_message *reply = NULL;
+    const char *text = NULL;
+    int r = get(b, path, interface, name, &reply);
+
     if (r >= 0)
         r = b->lib->enter_container(reply, 'v', "s");
     if (r >= 0)
@@ -235,6 +247,52 @@ static int append_emptied(struct bus *b, sd_bus_message *m, const struct systemd
     return append_property(b, m, &empty);
 }
 
+/*
+ * A manager writes a drop-in file for each property that it is told, remembers them in the order in
+ * which they came, and compares that with the files of the directory in the order of their names:
+ * until 257 a unit for which these differ "needs" a daemon-reload (NeedDaemonReload), although all
+ * values are the same. So the first call for a unit names everything that a later one may set, with
+ * the values that the unit has; after that the order is right and stays so.
+ */
+void bus_find_order(struct bus *b)
+{
+    sd_bus_message *reply = NULL, *files = NULL;
+    const char *path = NULL, *file;
+
+    if (b->version >= SORTED_SINCE ||
+        bus_call_strings(b, "GetUnit", b->request->unit, NULL, NULL, &reply) < 0)
+        return;
+    if (b->lib->read_basic(reply, 'o', &path) >= 0 &&
+        get(b, path, UNIT, "DropInPaths", &files) >= 0 &&
+        b->lib->enter_container(files, 'v', "as") >= 0 &&
+        b->lib->enter_container(files, 'a', "s") >= 0 && b->lib->read_basic(files, 's', &file) == 0)
+        snprintf(b->object, sizeof b->object, "%s", path);
+    b->lib->message_unref(files);
+    b->lib->message_unref(reply);
+}
+
+static int append_kept(struct bus *b, sd_bus_message *m, const struct systemd_property *p)
+{
+    const char *suffix = strrchr(b->request->unit, '.');
+    const char *interface = suffix && strcmp(suffix, ".slice") == 0
+                                ? "org.freedesktop.systemd1.Slice"
+                                : "org.freedesktop.systemd1.Scope";
+    sd_bus_message *value = NULL;
+    int r;
+
+    if (!*b->object || get(b, b->object, interface, p->name, &value) < 0)
+        return 0; /* in order already; or this manager does not know it */
+    r = b->lib->open_container(m, 'r', "sv");
+    if (r >= 0)
+        r = b->lib->append_basic(m, 's', p->name);
+    if (r >= 0)
+        r = b->lib->message_copy(m, value, 1);
+    if (r >= 0)
+        r = b->lib->close_container(m);
+    b->lib->message_unref(value);
+    return r;
+}
+
 static bool is_dropped(const struct bus *b, size_t i)
 {
     return i < 64 && b->dropped >> i & 1;
@@ -249,6 +307,10 @@ int bus_append_properties(struct bus *b, sd_bus_message *m)
 
         if (is_dropped(b, i) || (!p->required && !systemd_known(p, b->version)))
             continue;
+        if (p->keep) {
+            r = append_kept(b, m, p);
+            continue;
+        }
         r = append_emptied(b, m, p);
         if (r >= 0)
             r = append_property(b, m, p);
@@ -285,14 +347,12 @@ static const struct systemd_property *find_property(const struct bus *b, const c
 /* Returns whether there is something to leave out, for another try. */
 bool bus_drop_unknown(struct bus *b, const sd_bus_error *error)
 {
-    const struct systemd_property *p;
-    size_t i;
+    const struct systemd_property *p = find_property(b, error->message);
+    size_t i = p ? (size_t)(p - b->request->properties) : 64;
 
-    if (!bus_is_error(error, "org.freedesktop.DBus.Error.PropertyReadOnly") &&
+    if (!(p && p->keep) && !bus_is_error(error, "org.freedesktop.DBus.Error.PropertyReadOnly") &&
         !bus_is_error(error, "org.freedesktop.DBus.Error.UnknownProperty"))
         return false;
-    p = find_property(b, error->message);
-    i = p ? (size_t)(p - b->request->properties) : 64;
     if (!p || p->required || i >= 64 || is_dropped(b, i) ||
         (p->at_start && b->request->op == SYSTEMD_SET))
         return false;

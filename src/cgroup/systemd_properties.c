@@ -435,3 +435,43 @@ int systemd_convert(struct cgroup_writes *writes, bool v2, uint64_t page, struct
     }
     return systemd_round(writes, arena, err);
 }
+
+/* ---- what is not set ---- */
+
+static bool has_name(const struct systemd_properties *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->list[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+int systemd_with_kept(const struct systemd_properties *wanted, bool v2, struct oci_arena *arena,
+                      struct systemd_properties *out, struct err *err)
+{
+    static const char *const more[] = {
+        "CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec", "IOReadBandwidthMax", "IOWriteBandwidthMax",
+        "IOReadIOPSMax",      "IOWriteIOPSMax",     "IODeviceWeight"};
+    struct systemd_property kept = {.signature = "", .keep = true};
+
+    for (size_t i = 0; i < wanted->n; i++) {
+        if (systemd_add(out, arena, &wanted->list[i], err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(rules) + (v2 ? ARRAY_SIZE(more) : 2); i++) {
+        const struct rule *rule = i < ARRAY_SIZE(rules) ? &rules[i] : NULL;
+
+        kept.name = rule ? rule->property : more[i - ARRAY_SIZE(rules)];
+        kept.since = rule ? rule->since : 0;
+        kept.until = rule ? rule->until : 0;
+        if ((rule && rule->v2 != v2) || !kept.name || strcmp(kept.name, "OOMPolicy") == 0 ||
+            has_name(out, kept.name))
+            continue;
+        if (systemd_add(out, arena, &kept, err) < 0)
+            return -1;
+    }
+    if (out->n)
+        qsort(out->list, out->n, sizeof *out->list, by_name);
+    return 0;
+}

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIRE_VERSION "1"
+#define WIRE_VERSION "2"
 
 /* Bounds on what is decoded. */
 #define PROPERTIES_MAX 4096
@@ -77,6 +77,7 @@ char *systemd_wire_encode(const struct systemd_request *r, size_t *len)
         field(f, "%u", p->until);
         field(f, "%d", p->required);
         field(f, "%d", p->at_start);
+        field(f, "%d", p->keep);
         field(f, "%zu", p->values_n);
         for (size_t k = 0; k < p->values_n; k++)
             write_value(f, &p->values[k]);
@@ -158,6 +159,7 @@ static int read_property(struct reader *r, struct oci_arena *arena, struct syste
     p->until = (unsigned)next_number(r, UINT32_MAX);
     p->required = next_number(r, 1);
     p->at_start = next_number(r, 1);
+    p->keep = next_number(r, 1);
     p->values_n = next_number(r, VALUES_MAX);
     p->values = oci_alloc(arena, (p->values_n + 1) * sizeof *p->values);
     if (!p->values)

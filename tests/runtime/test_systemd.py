@@ -5,18 +5,21 @@ its own. Collected only where systemd is the init (conftest.py)."""
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 
 import pytest
 
-from harness import SLOWNESS, TOKEN, alive, cgroup_layout, cgroup_mounts, cgroup_of, read, until
+from harness import (SLOWNESS, TOKEN, alive, cgroup_layout, cgroup_mounts, cgroup_of, check, libc, read, until)
 
 pytestmark = [pytest.mark.ocirun_only]
 
 V2 = cgroup_layout() == "v2"
 SYSTEMD = ["--cgroup-manager", "systemd"]
+# a static build, with its helper beside it: tests/vm/run brings one if there is one
+STATIC = os.environ.get("RUNTIME_STATIC")
 # what systemd manages on v1
 MANAGED = {"cpu", "cpuacct", "blkio", "memory", "devices", "pids", "name=systemd", ""}
 
@@ -202,14 +205,6 @@ LIMITS = [
 ]
 
 
-def no_reload_needed(unit):
-    """systemd 252 compares its drop-in files, one a property, in the order in which they were written with
-    those of the directory, and says yes when they are not in the order of their names; the values are the
-    same, as the tests see after a reload. 257 puts them in order."""
-    if version() >= 257:
-        assert show(unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
-
-
 def agrees(c, row, unit):
     if row is None:
         return
@@ -218,7 +213,7 @@ def agrees(c, row, unit):
     if unit and name:
         assert show(unit, name)[name] == value
     if unit:
-        no_reload_needed(unit)
+        assert show(unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
 
 
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
@@ -340,7 +335,7 @@ def test_devices_survive_a_reload(sd, bundle):
     check(False)
     systemctl("daemon-reload")
     check(False)
-    no_reload_needed(unit_of(c))
+    assert show(unit_of(c), "NeedDaemonReload")["NeedDaemonReload"] == "no"
     c.stop()
 
 
@@ -632,17 +627,77 @@ def test_a_bus_that_is_none(sd, bundle, listens, tmp_path):
         sd.failing_create(bundle, match=text, env=dict(os.environ, OCIRUN_TIMEOUT="2"))
 
 
+# ---- a static executable ----
+
+def static_argv(sd, program):
+    return lambda *args, globals=(): [program, "--root", sd.root, *(SYSTEMD if args[0] in ("create", "run") else []),
+                                      *globals, *args]
+
+
+if STATIC:
+    @pytest.mark.quick
+    def test_static(sd, bundle):
+        """It cannot open libsystemd: ocirun-systemd talks to the manager, and its errors arrive."""
+        with open(STATIC, "rb") as f:
+            assert b"/ld-linux" not in f.read()
+        sd.argv = static_argv(sd, STATIC)
+        bundle.linux["resources"] = {"memory": {"limit": 1 << 26}, "pids": {"limit": 50}}
+        c = sd.hold(bundle)
+        unit, names = unit_of(c), ["MemoryMax" if V2 else "MemoryLimit", "TasksMax"]
+        assert show(unit, "ActiveState", *names) == {
+            "ActiveState": "active", names[0]: str(1 << 26), "TasksMax": "50"}
+        sd.cmd("update", "--memory", str(1 << 27), "--pids-limit", "60", c.id).ok()
+        assert show(unit, *names) == {names[0]: str(1 << 27), "TasksMax": "60"}
+        assert number(where(c, "pids"), "pids.max") == 60
+        c.delete("--force").ok()
+        gone(unit)
+        assert sd.run(bundle.sh("exit 7")).rc == 7
+        bundle.config["annotations"] = {"org.systemd.property.NoSuchThing": "5"}
+        sd.failing_create(bundle, match=r"annotations.org.systemd.property.NoSuchThing: systemd \d+ has no such")
+
+    def test_static_without_its_helper(sd, bundle):
+        alone = sd.path("ocirun")
+        shutil.copy(STATIC, alone)
+        sd.argv = static_argv(sd, alone)
+        sd.failing_create(bundle, match="the systemd cgroup driver needs ocirun-systemd, which is not in .*install")
+
+
 # ---- the manager of a user ----
 
 USER = 1000
+SYS_OPEN_TREE, SYS_MOVE_MOUNT = 428, 429        # on every architecture
+OPEN_TREE_CLONE, MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+
+
+def bring(path):
+    """A mount of the machine's own mount namespace, where systemd made it, into this one."""
+    pid = os.fork()
+    if pid == 0:
+        ok = False
+        try:
+            own, its = os.open("/proc/self/ns/mnt", os.O_RDONLY), os.open("/proc/1/ns/mnt", os.O_RDONLY)
+            check(libc.setns(its, 0), "setns")
+            tree = check(libc.syscall(SYS_OPEN_TREE, -1, path.encode(), OPEN_TREE_CLONE), "open_tree")
+            check(libc.setns(own, 0), "setns")
+            check(libc.syscall(SYS_MOVE_MOUNT, tree, b"", -1, path.encode(), MOVE_MOUNT_F_EMPTY_PATH), "move_mount")
+            ok = True
+        finally:
+            os._exit(not ok)
+    assert os.waitpid(pid, 0)[1] == 0, "no %s" % path
+
+
+@pytest.fixture(scope="module")
+def manager():
+    """The user has a manager, whose runtime directory is a mount."""
+    subprocess.run(["loginctl", "enable-linger", str(USER)], check=True)
+    systemctl("start", "user@%d.service" % USER)
+    if not os.path.ismount("/run/user/%d" % USER):
+        bring("/run/user/%d" % USER)
 
 
 @pytest.fixture
-def user(sd):
+def user(manager, sd):
     """sd for an ordinary user with a manager of its own."""
-    subprocess.run(["loginctl", "enable-linger", str(USER)], check=True)
-    systemctl("start", "user@%d.service" % USER)
-    until(lambda: os.path.exists("/run/user/%d/systemd/private" % USER), "the user's manager")
     os.makedirs(sd.root)
     os.chown(sd.root, USER, USER)
     popen = sd.popen

@@ -464,6 +464,39 @@ static void test_quotas(void **state)
     }
 }
 
+/* What is wanted, among all that could be, in the order of the names. */
+static void kept(const struct systemd_properties *wanted, bool v2, const char *want)
+{
+    struct systemd_properties out = {.list = NULL};
+    char text[4096] = "";
+    size_t len = 0;
+
+    assert_int_equal(systemd_with_kept(wanted, v2, arena, &out, &e), 0);
+    for (size_t i = 0; i < out.n; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s%s", i ? " " : "",
+                                out.list[i].name, out.list[i].keep ? "" : "!");
+    assert_string_equal(text, want);
+}
+
+static void test_kept(void **state)
+{
+    struct systemd_value value = {.type = 't', .v.u = 1};
+    struct systemd_property list[] = {
+        {.name = "DeviceAllow", .signature = "a(ss)"},
+        {.name = "TasksMax", .signature = "t", .values = &value, .values_n = 1}};
+    struct systemd_properties one = {.list = list + 1, .n = 1}, two = {.list = list, .n = 2};
+
+    (void)state;
+    kept(&one, true,
+         "AllowedCPUs AllowedMemoryNodes CPUQuotaPerSecUSec CPUQuotaPeriodUSec CPUWeight "
+         "IODeviceLatencyTargetUSec IODeviceWeight IOReadBandwidthMax IOReadIOPSMax IOWeight "
+         "IOWriteBandwidthMax IOWriteIOPSMax MemoryHigh MemoryLow MemoryMax MemoryMin "
+         "MemorySwapMax MemoryZSwapMax MemoryZSwapWriteback TasksMax!");
+    kept(&two, false,
+         "BlockIODeviceWeight BlockIOReadBandwidth BlockIOWeight BlockIOWriteBandwidth "
+         "CPUQuotaPerSecUSec CPUQuotaPeriodUSec CPUShares DeviceAllow! MemoryLimit TasksMax!");
+}
+
 static void test_versions(void **state)
 {
     (void)state;
@@ -616,6 +649,7 @@ static void test_wire(void **state)
     out.list[1].required = false;
     out.list[1].member = NULL;
     out.list[2].at_start = true;
+    out.list[3].keep = true;
     snprintf(before, sizeof before, "%s", properties_text(&out, 0));
     request.properties = out.list;
     request.properties_n = out.n;
@@ -635,6 +669,7 @@ static void test_wire(void **state)
     assert_false(back.list[1].required);
     assert_null(back.list[1].member);
     assert_true(back.list[2].at_start && !back.list[1].at_start);
+    assert_true(back.list[3].keep && !back.list[2].keep);
     assert_true(back.list[0].required);
     assert_string_equal(back.list[0].member, "annotations.org.systemd.property.A");
     /* cut anywhere, it is an error */
@@ -662,6 +697,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unified_wins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quotas, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_values, setup, teardown),

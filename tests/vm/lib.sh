@@ -36,6 +36,16 @@ machine_tests()
 	done | tr '\n' ' ' | sed 's/ $//'
 }
 
+# A static build, in build/static of the tree $top: it has a helper for systemd, which only a machine with
+# systemd can test.
+make_static()
+{
+	mkdir -p "$top/build/static" || return 1
+	(cd "$top/build/static" && { [ -e Makefile ] || "$top/configure" -q --enable-static; } &&
+		make -s -j2 ocirun ocirun-systemd) </dev/null >"$top/build/static/log" 2>&1 ||
+		{ tail -n 20 "$top/build/static/log" && return 1; }
+}
+
 die()
 {
 	echo "tests/vm: $*" >&2
