@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define PATH_SIZE 4096
@@ -15,9 +16,13 @@
 static bool trustworthy(int fd)
 {
     struct stat st, own;
+    struct statvfs fs;
 
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
         (st.st_mode & (S_ISUID | S_ISGID | S_IWGRP | S_IWOTH)))
+        return false;
+    /* One that cannot be executed is as good as none. */
+    if (!(st.st_mode & S_IXUSR) || fstatvfs(fd, &fs) < 0 || (fs.f_flag & ST_NOEXEC))
         return false;
     return st.st_uid == 0 || (stat("/proc/self/exe", &own) == 0 && own.st_uid == st.st_uid);
 }

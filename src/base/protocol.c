@@ -173,6 +173,23 @@ static int take_err(const struct protocol_message *m, struct err *err)
     return -1;
 }
 
+bool protocol_last_words(int sock, struct err *err)
+{
+    struct protocol_message m;
+    struct err ignored;
+
+    while (protocol_receive(sock, &m, &ignored) == 1) {
+        protocol_message_clear(&m);
+        if (m.type == PROTOCOL_ERROR) {
+            take_err(&m, err);
+            return true;
+        }
+        if (m.type == PROTOCOL_WARNING)
+            log_warning("%s", m.u.text);
+    }
+    return false;
+}
+
 int protocol_expect(int sock, enum protocol_type type, struct protocol_message *m, struct err *err)
 {
     for (;;) {

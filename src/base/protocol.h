@@ -21,7 +21,8 @@
  *     host -> init  COMMITTED      (create) from here on end of file means nothing
  *
  *   kill, delete from inside (host/inside.h; they connect as start does)
- *     any -> init   SIGNAL + N     as if N had been sent; 0: the container is deleted
+ *     any -> init   SIGNAL + N     as if N had been sent
+ *     any -> init   DELETE         the container is deleted
  */
 #ifndef BASE_PROTOCOL_H
 #define BASE_PROTOCOL_H
@@ -54,6 +55,7 @@ enum protocol_type {
     PROTOCOL_READY,
     PROTOCOL_COMMITTED,
     PROTOCOL_GO,
+    PROTOCOL_DELETE,
     PROTOCOL_WARNING,        /* text */
     PROTOCOL_ERROR,          /* struct err, without the unused tail of its strings */
     PROTOCOL_SIGNAL = 0x100, /* and the 127 after it: the number is part of the type */
@@ -224,6 +226,14 @@ void protocol_message_clear(struct protocol_message *m);
  * are errors ("init ended unexpectedly" with errnum EPIPE).
  */
 int protocol_expect(int sock, enum protocol_type type, struct protocol_message *m, struct err *err);
+
+/**
+ * protocol_last_words - what the other side said before it ended
+ * Reads what is still queued, of any type, until an ERROR or the end. For a send or a receive that
+ * failed because the other side is gone: its reason may lie behind messages that nobody waits for.
+ * Returns true with @err filled, or false with @err as it was.
+ */
+bool protocol_last_words(int sock, struct err *err);
 
 /** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) only.
  */

@@ -102,9 +102,9 @@ int cgroup_prepare(struct cgroup_record *record, struct err *err);
  */
 int cgroup_prepare_v2(struct cgroup_record *record, struct err *err);
 
-/** cgroup_unprepare - remove what cgroup_prepare_v2() has made, after the process, when
- * cgroup_prepare() does not follow */
-void cgroup_unprepare(struct cgroup_record *record);
+/** cgroup_unprepare - when cgroup_prepare() does not follow: what cgroup_prepare_v2() has made is
+ * all that cgroup_remove() may remove. Returns whether there is anything. */
+bool cgroup_unprepare(struct cgroup_record *record);
 
 /**
  * cgroup_plan_annotations - what annotations say of the cgroup, for a record that has its places

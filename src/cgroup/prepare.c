@@ -219,16 +219,17 @@ int cgroup_prepare_v2(struct cgroup_record *record, struct err *err)
     return 0;
 }
 
-void cgroup_unprepare(struct cgroup_record *record)
+bool cgroup_unprepare(struct cgroup_record *record)
 {
+    bool any = false;
+
     for (size_t i = 0; i < record->places_n; i++) {
         struct cgroup_place *p = &record->places[i];
 
-        if (p->born)
-            remove_made(p);
-        p->born = p->created = false;
-        cgroup_place_close(p);
+        p->created = p->created && p->born;
+        any = any || p->created;
     }
+    return any;
 }
 
 int cgroup_v2_fd(const struct cgroup_record *record)

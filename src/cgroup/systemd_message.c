@@ -70,10 +70,27 @@ static int wait_until_ready(struct bus *b, struct err *err)
     return r < 0 ? bus_unreachable(b, r, err) : 0;
 }
 
+/* An address may name a program to execute (unixexec:), a host, or several addresses to try. Ours
+ * come from the environment and from records, which a user has written whom root deletes a
+ * container for. */
+static bool is_socket_address(const char *address)
+{
+    return (strncmp(address, "unix:path=", 10) == 0 ||
+            strncmp(address, "unix:abstract=", 14) == 0) &&
+           !strchr(address, ';');
+}
+
 int bus_open(struct bus *b, struct err *err)
 {
-    int r = b->lib->bus_new(&b->bus);
+    int r;
 
+    if (!is_socket_address(b->request->bus)) {
+        err_set(err, 0, "systemd cgroup driver: \"%s\" is not the address of one unix socket",
+                b->request->bus);
+        return err_hint(err,
+                        "DBUS_SESSION_BUS_ADDRESS has to look like unix:path=/run/user/1000/bus");
+    }
+    r = b->lib->bus_new(&b->bus);
     if (r >= 0)
         r = b->lib->set_address(b->bus, b->request->bus);
     if (r >= 0 && !bus_is_direct(b->request->bus))

@@ -59,7 +59,9 @@ static int explain(struct creation *c, struct err *err)
     if (err->stage[0]) /* init's own words, whatever their errno */
         return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
-        return spawn_died(&c->spawn, &c->record.cgroup, err);
+        return protocol_last_words(c->spawn.sock, err)
+                   ? -1
+                   : spawn_died(&c->spawn, &c->record.cgroup, err);
     if (err->errnum == EAGAIN && c->spawn.pid > 0) {
         proc_describe(c->spawn.pid, who, sizeof who);
         return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s", c->rt->timeout / 1000,
@@ -78,13 +80,7 @@ static int expect(struct creation *c, enum protocol_type type, struct protocol_m
 static int tell(struct creation *c, enum protocol_type type, const void *data, size_t len,
                 const int *fds, size_t n, struct err *err)
 {
-    struct protocol_message m;
-
-    if (protocol_send(c->spawn.sock, type, data, len, fds, n, err) == 0)
-        return 0;
-    if (err->errnum != EPIPE && err->errnum != ECONNRESET)
-        return -1;
-    return expect(c, PROTOCOL_READY, &m, err) < 0 ? -1 : err_set(err, EPROTO, "init");
+    return protocol_send(c->spawn.sock, type, data, len, fds, n, err) < 0 ? explain(c, err) : 0;
 }
 
 /* ---- stages
@@ -168,9 +164,9 @@ static void cgroup_unmake(void *subject)
     struct creation *c = subject;
     struct err err = ERR_INIT;
 
-    if (!c->cgroup_made)
-        cgroup_unprepare(&c->record.cgroup);
-    else if (cgroup_remove(&c->record.cgroup, true, &err) < 0)
+    if (!c->cgroup_made && !cgroup_unprepare(&c->record.cgroup))
+        return;
+    if (cgroup_remove(&c->record.cgroup, true, &err) < 0)
         log_warning("%s", err.text);
 }
 

@@ -207,9 +207,23 @@ static int ask_first(struct deletion *d, struct err *err)
     inside = !d->foreign && inside_cgroup(&d->found.record);
     if (!d->foreign && !inside)
         return 0;
-    asked = inside_ask(d->rt, &d->found, 0, err);
+    asked = inside_ask(d->rt, &d->found, PROTOCOL_DELETE, err);
     /* In a pid namespace of our own, and still here: it was no hook of the container that asked. */
     return asked == 1 && d->foreign ? 0 : asked;
+}
+
+/* In another pid namespace only its cgroups show whether a container still runs: they cannot be
+ * removed then. */
+static int can_tell(struct deletion *d, struct err *err)
+{
+    d->foreign = inside_foreign(&d->found.record);
+    if (d->force || !d->foreign || d->found.record.cgroup.places_n > 0)
+        return 0;
+    err_set(err, 0,
+            "container %s has no cgroup, and its processes cannot be seen from this pid "
+            "namespace",
+            d->id);
+    return err_hint(err, "delete it where it was created, or with --force");
 }
 
 /* The record is read under the lock: it may have been committed while we waited. */
@@ -225,7 +239,7 @@ static int find(struct deletion *d, struct err *err)
     if (store_lock(d->found.dir, d->rt->timeout, err) < 0)
         return -1;
     if (store_read(d->found.dir, d->found.arena, &d->found.record, err) == 0)
-        return 0;
+        return can_tell(d, err);
     err_context(err, "container %s", d->id);
     if (!d->force)
         return -1;

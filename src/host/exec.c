@@ -52,7 +52,7 @@ static int explain(struct execution *x, struct err *err)
     if (err->stage[0]) /* the process's own words, whatever their errno */
         return -1;
     if (err->errnum == EPIPE || err->errnum == ECONNRESET)
-        return spawn_died(&x->spawn, NULL, err);
+        return protocol_last_words(x->spawn.sock, err) ? -1 : spawn_died(&x->spawn, NULL, err);
     if (err->errnum == EAGAIN && x->spawn.pid > 0) {
         char who[256];
 
@@ -72,13 +72,7 @@ static int expect(struct execution *x, enum protocol_type type, struct protocol_
 static int tell(struct execution *x, enum protocol_type type, const void *data, size_t len,
                 const int *fds, size_t n, struct err *err)
 {
-    struct protocol_message m;
-
-    if (protocol_send(x->spawn.sock, type, data, len, fds, n, err) == 0)
-        return 0;
-    if (err->errnum != EPIPE && err->errnum != ECONNRESET)
-        return -1;
-    return expect(x, PROTOCOL_READY, &m, err) < 0 ? -1 : err_set(err, EPROTO, "init");
+    return protocol_send(x->spawn.sock, type, data, len, fds, n, err) < 0 ? explain(x, err) : 0;
 }
 
 static int find_target(void *subject, struct err *err)
@@ -234,7 +228,6 @@ static int spawn_process(void *subject, struct err *err)
         return explain(x, err);
     if (a && schedule_affinity(x->spawn.pid, a->final, "process.execCPUAffinity.final", err) < 0)
         return -1;
-    spawn_forget_self(&x->spawn);
     return tell(x, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
 }
 

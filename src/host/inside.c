@@ -66,7 +66,8 @@ bool inside_cgroup(const struct record *record)
            strcmp(own, theirs) == 0;
 }
 
-int inside_ask(const struct runtime *rt, const struct found *f, int sig, struct err *err)
+int inside_ask(const struct runtime *rt, const struct found *f, enum protocol_type what,
+               struct err *err)
 {
     const struct timeval deadline = {rt->timeout / 1000, rt->timeout % 1000 * 1000};
     _cleanup_close_ int sock = fd_unix_connect_at(f->dir, STORE_SOCKET, SOCK_SEQPACKET, err);
@@ -77,8 +78,7 @@ int inside_ask(const struct runtime *rt, const struct found *f, int sig, struct 
         *err = (struct err)ERR_INIT;
         return 0;
     }
-    if (sock < 0 ||
-        protocol_send(sock, PROTOCOL_SIGNAL + (enum protocol_type)sig, NULL, 0, NULL, 0, err) < 0)
+    if (sock < 0 || protocol_send(sock, what, NULL, 0, NULL, 0, err) < 0)
         return -1;
     if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0)
         return err_errno(err, "ask init");
@@ -87,5 +87,6 @@ int inside_ask(const struct runtime *rt, const struct found *f, int sig, struct 
     while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN)
         return err_set(err, ETIMEDOUT, "init did not answer within %d s", rt->timeout / 1000);
-    return 1;
+    /* The program came first: execve has closed the queue with us in it. */
+    return !(got < 0 && errno == ECONNRESET);
 }

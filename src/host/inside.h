@@ -4,6 +4,7 @@
 #define HOST_INSIDE_H
 
 #include "base/err.h"
+#include "base/protocol.h"
 #include "host/store.h"
 
 /** inside_pid_namespace - identity of the caller's pid namespace for the record; 0: not known */
@@ -19,11 +20,12 @@ bool inside_cgroup(const struct record *record);
 
 /**
  * inside_ask - have init do what cannot be done from here
- * @sig: what init has to take as if it had been sent; 0: the container is deleted
+ * @what: PROTOCOL_SIGNAL + a signal, which init takes as if it had been sent; PROTOCOL_DELETE
  * A hook's process may end with init, before this returns.
  * Returns 1 when it was asked (and has ended, if it had to); 0 when it takes no requests because
  * the program runs, or nothing does; -1 on failure.
  */
-int inside_ask(const struct runtime *rt, const struct found *f, int sig, struct err *err);
+int inside_ask(const struct runtime *rt, const struct found *f, enum protocol_type what,
+               struct err *err);
 
 #endif

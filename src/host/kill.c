@@ -38,8 +38,10 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all, 
         return -1;
     /* From inside: without the program there are only init and the hook that called us. */
     foreign = inside_foreign(r);
-    if (foreign) {
-        asked = inside_ask(rt, &f, sig, err);
+    if (foreign && sig == 0 && store_status(&f) != OCI_STATUS_STOPPED)
+        return 0; /* only whether it is there */
+    if (foreign && sig != 0) {
+        asked = inside_ask(rt, &f, PROTOCOL_SIGNAL + (enum protocol_type)sig, err);
         if (asked != 0)
             return asked < 0 ? -1 : 0;
     }

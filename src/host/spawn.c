@@ -225,6 +225,14 @@ static int proceed(const struct spawn *s, struct err *err)
     return protocol_send(s->sock, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
 }
 
+/* A process that has ended cannot be moved; why it has, it has said on the socket. */
+static int not_there(struct err *err)
+{
+    if (err->errnum == ESRCH)
+        err->errnum = EPIPE;
+    return -1;
+}
+
 /* Init answers how many of the files took it. It does not go on by itself after one that did not.
  */
 static int enter_itself(struct spawn *s, const int *fds, size_t n, bool go_on, uint32_t *entered,
@@ -249,7 +257,7 @@ int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool
     size_t n;
 
     if (!s->in_cgroup && cgroup_enter(cgroup, s->pid, left, err) < 0)
-        return -1;
+        return not_there(err);
     if (!asked)
         return go_on ? proceed(s, err) : 0;
     n = cgroup_tasks_fds(cgroup, fds, ARRAY_SIZE(fds));
@@ -259,7 +267,7 @@ int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool
     if (failed || (n > 0 && entered == n))
         return failed;
     if (cgroup_enter(cgroup, s->pid, CGROUP_V1, err) < 0)
-        return -1;
+        return not_there(err);
     return n > 0 || go_on ? proceed(s, err) : 0;
 }
 
@@ -354,16 +362,6 @@ static int take_second(struct spawn *s, struct err *err)
     return 0;
 }
 
-/* The child has ended before it took what we sent: what it said last is the reason. */
-static int last_words(struct spawn *s, struct err *err)
-{
-    struct protocol_message m;
-
-    if (err->errnum == EPIPE || err->errnum == ECONNRESET)
-        protocol_expect(s->sock, PROTOCOL_READY, &m, err);
-    return -1;
-}
-
 void spawn_forget_self(struct spawn *s)
 {
     s->self = fd_close(s->self);
@@ -375,13 +373,13 @@ int spawn_init(struct spawn *s, struct err *err)
 
     if (start_child(s, err) < 0)
         return -1;
-    /* Into namespaces that exist it goes as soon as it has its set-up; exec's process waits. */
-    if (s->plan.child.join[0] && !(s->setup->flags & SETUP_EXEC))
+    /* Into namespaces that exist it goes as soon as it has its set-up. */
+    if (s->plan.child.join[0])
         spawn_forget_self(s);
     if (s->plan.maps_before_exec && write_maps(s, err) < 0)
-        return last_words(s, err);
+        return -1;
     if (send_setup(s, err) < 0)
-        return last_words(s, err);
+        return -1;
     if (s->plan.child.wait_maps &&
         (protocol_expect(s->sock, PROTOCOL_NAMESPACES, &m, err) < 0 || write_maps(s, err) < 0))
         return -1;

@@ -35,7 +35,8 @@ struct spawn {
 int spawn_init(struct spawn *s, struct err *err);
 
 /** spawn_forget_self - close our fd of the protected copy: before anything of the container can
- * look at init, at the latest before exec's process joins it and before hooks run */
+ * look at init, at the latest before hooks run. spawn_init() does it for one that joins namespaces.
+ */
 void spawn_forget_self(struct spawn *s);
 
 /**

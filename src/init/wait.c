@@ -63,14 +63,16 @@ static int take_request(void *init, struct err *err)
 
     if (sock < 0)
         return 0;
-    /* A start that comes too early or too late: it sees the connection end. */
-    if (protocol_receive_bare(sock, &type) != 1 || type < PROTOCOL_SIGNAL) {
+    if (protocol_receive_bare(sock, &type) != 1) {
         fd_close(sock);
         return 0;
     }
-    sig = (int)(type - PROTOCOL_SIGNAL);
-    if (sig == 0)
+    /* A start while another one runs the hooks: it waits until execve, or our end, closes it. */
+    if (type == PROTOCOL_GO)
+        return 0;
+    if (type == PROTOCOL_DELETE)
         return deleted(err);
+    sig = type > PROTOCOL_SIGNAL ? (int)(type - PROTOCOL_SIGNAL) : 0;
     if (sig == SIGKILL)
         _exit(128 + SIGKILL);
     kill(getpid(), sig);
@@ -174,9 +176,10 @@ static int take_connection(struct init *in, struct err *err)
     if (protocol_receive_bare(sock, &type) != 1)
         type = PROTOCOL_READY;
     /* From another pid namespace; the connection ends when we have. */
-    if (type == PROTOCOL_SIGNAL ||
-        (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL))))
-        _exit(type == PROTOCOL_SIGNAL ? 128 + SIGKILL : 128 + (int)(type - PROTOCOL_SIGNAL));
+    if (type == PROTOCOL_DELETE)
+        _exit(128 + SIGKILL);
+    if (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL)))
+        _exit(128 + (int)(type - PROTOCOL_SIGNAL));
     if (type != PROTOCOL_GO) {
         fd_close(sock);
         return 0;

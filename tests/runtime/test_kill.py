@@ -135,3 +135,34 @@ def test_kill_does_not_hit_a_reused_pid(rt, bundle):
     finally:
         os.kill(other, 9)
         os.waitpid(other, 0)
+
+
+# ---- from another pid namespace, where the pids of the record mean nothing ----
+
+ELSEWHERE = ["unshare", "--pid", "--fork", "--mount-proc"]
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_signal_0_from_elsewhere_is_a_question(rt, bundle):
+    c, command = rt.create(bundle.args("/bin/sleep", "1000")), rt.command
+    rt.command = ELSEWHERE + command
+    c.kill("0").ok()
+    rt.command = command
+    assert c.status() == "created"
+    c.start().ok()
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_delete_from_elsewhere_forgets_nothing_that_runs(rt, bundle):
+    command = rt.command
+    rt.command = command + ["--cgroup-manager", "disabled"]
+    c = rt.start(bundle.args("/bin/sleep", "1000"))
+    rt.command = ELSEWHERE + command
+    result = c.delete()
+    rt.command = command
+    assert result.rc != 0 and "cannot be seen from this pid namespace; delete it where" in result.err
+    assert c.status() == "running"
+    c.stop()
