@@ -109,16 +109,20 @@ bool cgroup_may_enter(const struct cgroup_place *place, int *above)
 const char *cgroup_user_unit(const char *path, char *buf, size_t size)
 {
     for (const char *p = path; p && *p; p = strchr(p, '/')) {
-        unsigned uid;
-        int end = 0;
+        static const char head[] = "user@", tail[] = ".service";
+        size_t len, digits;
 
         p += *p == '/';
-        if (sscanf(p, "user@%u.service%n", &uid, &end) == 1 && end > 0 &&
-            (p[end] == '/' || p[end] == '\0') && (size_t)end < size) {
-            memcpy(buf, p, (size_t)end);
-            buf[end] = '\0';
-            return buf;
-        }
+        len = strcspn(p, "/");
+        if (len >= size || strncmp(p, head, sizeof head - 1) != 0)
+            continue;
+        digits = strspn(p + sizeof head - 1, "0123456789");
+        if (digits == 0 || len != sizeof head - 1 + digits + sizeof tail - 1 ||
+            strncmp(p + len - (sizeof tail - 1), tail, sizeof tail - 1) != 0)
+            continue;
+        memcpy(buf, p, len);
+        buf[len] = '\0';
+        return buf;
     }
     return NULL;
 }
