@@ -64,15 +64,20 @@ static int make_path(const char *path)
     return mkdir(copy, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* In /tmp anybody could have made it before us. */
-static int check_private(int fd, const char *path, struct err *err)
+/* Records name hooks, so whoever can change one has our rights. In /tmp (@shared), or where
+ * XDG_RUNTIME_DIR is a directory of everybody's, anybody could have made it before us. */
+static int check_private(int fd, const char *path, bool shared, struct err *err)
 {
     struct stat st;
 
-    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077) == 0)
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, "look at the state directory %s", path);
+    if ((st.st_uid == geteuid() || (st.st_uid == 0 && !shared)) &&
+        (st.st_mode & (shared ? 077 : 022)) == 0)
         return 0;
-    err_set(err, 0, "the state directory %s is not this user's alone", path);
-    return err_hint(err, "set XDG_RUNTIME_DIR or --root");
+    err_set(err, 0, "the state directory %s is not this user's alone: owner %u, mode %04o", path,
+            st.st_uid, st.st_mode & 07777);
+    return err_hint(err, "set XDG_RUNTIME_DIR to a private directory, or --root");
 }
 
 static int no_root(const char *what, const char *path, bool by_default, struct err *err)
@@ -107,7 +112,7 @@ int store_root(const struct runtime *rt, bool create, struct err *err)
     }
     if (fd < 0)
         return no_root("open", path, !rt->root, err);
-    if (shared && check_private(fd, path, err) < 0)
+    if (!rt->root && check_private(fd, path, shared, err) < 0)
         return fd_close(fd);
     return fd;
 }
