@@ -144,7 +144,6 @@ static void hook_close_ends(struct hook_child *c)
     c->in = fd_close(c->in);
     for (size_t i = 0; i < ARRAY_SIZE(c->ends); i++)
         c->ends[i] = fd_close(c->ends[i]);
-    c->gate[0] = fd_close(c->gate[0]);
 }
 
 static void hook_close(struct hook_child *c)
@@ -152,6 +151,7 @@ static void hook_close(struct hook_child *c)
     hook_close_ends(c);
     for (size_t i = 0; i < HOOK_FDS; i++)
         c->fds[i] = fd_close(c->fds[i]);
+    c->gate[0] = fd_close(c->gate[0]);
     c->gate[1] = fd_close(c->gate[1]);
     free(c->envp);
 }
@@ -187,13 +187,16 @@ static pid_t hook_clone(int *pidfd)
     return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
 }
 
-/* Let the child execute the hook, or, when its birth could not be told, not. */
+/* Let the child execute the hook, or, when its birth could not be told, not. Our own end for
+ * reading is still open: the child may have been killed, and a write that nobody can read is a
+ * SIGPIPE. */
 static int hook_open_gate(struct hook_child *c, struct err *err)
 {
     int told = c->run->born(c->run->data, c->pid, err);
 
     if (told == 0 && write(c->gate[1], "", 1) != 1)
         told = err_errno(err, "start");
+    c->gate[0] = fd_close(c->gate[0]);
     c->gate[1] = fd_close(c->gate[1]);
     if (told < 0)
         while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)

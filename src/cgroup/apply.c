@@ -8,7 +8,8 @@
  * state that the kernel accepted before.
  *
  * A device list of v1 is many writes, of which the first takes everything away: in an update the
- * processes are frozen for so long, or one of them would be refused its /dev/null. v2 needs no such
+ * processes are frozen for so long, or one of them would be refused its /dev/null. Signals wait for
+ * that stretch: an update that is ended in it would leave the container paused. v2 needs no such
  * thing: its program is replaced in one step.
  */
 #include "base/fd.h"
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +35,7 @@ struct writer {
     struct cgroup_undo *undo; /* NULL: nothing will be taken back */
     unsigned in_unit;         /* systemd: phases that the unit has been told already, as bits */
     bool held;                /* frozen while a device list is written */
+    sigset_t mask;            /* while it is held: the signals blocked before */
 };
 
 static struct cgroup_place *row_place(const struct writer *w, const struct cgroup_write *row)
@@ -232,21 +235,29 @@ static int apply_pending(struct writer *w, struct cgroup_write *rows, size_t n, 
 static void hold(struct writer *w)
 {
     struct err ignored = ERR_INIT;
+    sigset_t all;
 
     if (w->held || cgroup_frozen(w->record) != 0)
         return;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &w->mask);
     w->held = cgroup_freeze(w->record, true, &ignored) == 0;
-    if (!w->held)
-        log_debug("the device list is changed without freezing: %s", ignored.text);
+    if (w->held)
+        return;
+    sigprocmask(SIG_SETMASK, &w->mask, NULL);
+    log_debug("the device list is changed without freezing: %s", ignored.text);
 }
 
 static void release(struct writer *w)
 {
     struct err why = ERR_INIT;
 
-    if (w->held && cgroup_freeze(w->record, false, &why) < 0)
+    if (!w->held)
+        return;
+    if (cgroup_freeze(w->record, false, &why) < 0)
         log_warning("%s", why.text);
     w->held = false;
+    sigprocmask(SIG_SETMASK, &w->mask, NULL);
 }
 
 /* The kernel takes any word for a partition, and says in the file whether it has become one. */

@@ -2,6 +2,10 @@
 /*
  * The maps are written by the host side while the process waits; the kernel takes each file once,
  * in one write of at most a page (340 lines since 4.15).
+ *
+ * newuidmap and newgidmap are other people's programs: they look the user up, and may wait for a
+ * directory service. They are waited for through a pidfd while their stderr is read, and killed at
+ * the deadline, which their real uid, the caller's, allows (kill(2)).
  */
 #include "host/ids.h"
 
@@ -13,16 +17,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
 
 #define MAP_TEXT 16384
+#define KILL_WAIT 10000 /* milliseconds that a killed helper gets to be gone */
 
 static int map_text(const struct oci_id_mapping *maps, size_t n, char *buf, size_t size)
 {
@@ -104,35 +113,111 @@ static int helper_failed(const struct kind *kind, const char *said,
     return err_object(err, "%s", kind->member);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+struct words {
+    int fd; /* our end of stderr, not blocking */
+    size_t len;
+    char text[256]; /* the beginning; the rest is read and dropped, so that nobody waits for us */
+};
+
+/* Returns whether there may be more. */
+static bool read_words(struct words *w)
+{
+    char buf[256];
+    size_t room = sizeof w->text - 1 - w->len;
+    ssize_t n = read(w->fd, buf, sizeof buf);
+
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n <= 0) {
+        w->fd = fd_close(w->fd);
+        return false;
+    }
+    if ((size_t)n < room)
+        room = (size_t)n;
+    memcpy(w->text + w->len, buf, room);
+    w->len += room;
+    return true;
+}
+
+/* Until the helper has ended, whoever still holds its stderr. */
+static int hear_helper(const struct kind *kind, pid_t child, int pidfd, struct words *w,
+                       int timeout, struct err *err)
+{
+    int64_t end = now_ms() + timeout;
+    struct err late = ERR_INIT;
+    int failed = 0;
+
+    while (!failed) {
+        struct pollfd p[] = {{pidfd, POLLIN, 0}, {w->fd, POLLIN, 0}};
+        int64_t left = end - now_ms();
+        int ready = poll(p, ARRAY_SIZE(p), !timeout ? -1 : left > 0 ? (int)left : 0);
+
+        if (ready < 0 && errno != EINTR)
+            failed = err_errno(err, "%s: wait for %s", kind->member, kind->helper);
+        else if (timeout && left <= 0 && !(ready > 0 && p[0].revents))
+            failed = err_set(err, ETIMEDOUT, "%s: %s did not end within %d s", kind->member,
+                             kind->helper, timeout / 1000);
+        if (!failed && ready > 0 && p[1].revents)
+            read_words(w);
+        if (!failed && ready > 0 && p[0].revents) {
+            /* A process that it left behind may go on writing. */
+            while (w->fd >= 0 && w->len < sizeof w->text - 1 && read_words(w))
+                ;
+            return 0;
+        }
+    }
+    kill(child, SIGKILL);
+    if (proc_wait_pidfd(pidfd, KILL_WAIT, &late) == 0)
+        waitpid(child, NULL, 0);
+    return -1;
+}
+
+/* As in base/hook.c: the raw call, because fork() gives no pidfd. */
+static pid_t fork_pidfd(int *pidfd)
+{
+    return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
+}
+
 /* Setuid helpers that check /etc/subuid and /etc/subgid. */
 static int run_helper(const struct kind *kind, pid_t pid, const struct oci_id_mapping *maps,
-                      size_t n, uint32_t own, struct err *err)
+                      size_t n, uint32_t own, int timeout, struct err *err)
 {
     _cleanup_free_ char **argv = helper_argv(kind->helper, pid, maps, n);
-    _cleanup_close_ int words = -1;
-    char said[256] = "";
-    int status, pipe[2];
-    ssize_t n_said;
+    _cleanup_close_ int pidfd = -1;
+    struct words words = {.fd = -1};
+    int status, failed, pipe[2];
     pid_t child;
 
     if (!argv)
         return err_set(err, ENOMEM, "%s", kind->helper);
     if (pipe2(pipe, O_CLOEXEC) < 0)
         return err_errno(err, "run %s", kind->helper);
-    words = pipe[0];
-    child = fork();
+    words.fd = pipe[0];
+    child = fcntl(pipe[0], F_SETFL, O_NONBLOCK) < 0 ? -1 : fork_pidfd(&pidfd);
     if (child == 0) {
         dup2(pipe[1], STDERR_FILENO); /* what it says goes into our one line */
         proc_default_signals();       /* a foreground run has blocked them all */
         execvp(kind->helper, argv);
         _exit(127);
     }
+    failed = child < 0 ? err_errno(err, "run %s", kind->helper) : 0;
     fd_close(pipe[1]);
-    if (child < 0)
-        return err_errno(err, "run %s", kind->helper);
-    n_said = read(words, said, sizeof said - 1);
-    said[n_said > 0 ? n_said : 0] = '\0';
-    said[strcspn(said, "\n")] = '\0';
+    if (!failed)
+        failed = hear_helper(kind, child, pidfd, &words, timeout, err);
+    fd_close(words.fd);
+    if (failed)
+        return -1;
+    words.text[strcspn(words.text, "\n")] = '\0';
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -142,7 +227,7 @@ static int run_helper(const struct kind *kind, pid_t pid, const struct oci_id_ma
         return err_hint(err, "install the package uidmap (shadow-utils), or map only the own id: "
                              "one entry of size 1");
     }
-    return helper_failed(kind, said, maps, n, own, err);
+    return helper_failed(kind, words.text, maps, n, own, err);
 }
 
 /* The first id that our own user namespace does not have, and so cannot hand on. */
@@ -177,7 +262,7 @@ static int write_map(int proc_pid, const struct kind *kind, const struct oci_id_
     return err_object(err, "%s", kind->member);
 }
 
-int ids_write(pid_t pid, const struct oci_linux *config, bool *denied, struct err *err)
+int ids_write(pid_t pid, const struct oci_linux *config, int timeout, bool *denied, struct err *err)
 {
     char path[64];
     _cleanup_close_ int dir = -1;
@@ -189,8 +274,8 @@ int ids_write(pid_t pid, const struct oci_linux *config, bool *denied, struct er
     if (dir < 0)
         return err_errno(err, "open %s", path);
     if (!privileged && !own_id_only(config->gid_mappings, config->gid_mappings_n, getegid())) {
-        if (run_helper(&gids, pid, config->gid_mappings, config->gid_mappings_n, getegid(), err) <
-            0)
+        if (run_helper(&gids, pid, config->gid_mappings, config->gid_mappings_n, getegid(), timeout,
+                       err) < 0)
             return -1;
     } else {
         if (!privileged) {
@@ -202,6 +287,7 @@ int ids_write(pid_t pid, const struct oci_linux *config, bool *denied, struct er
             return -1;
     }
     if (!privileged && !own_id_only(config->uid_mappings, config->uid_mappings_n, geteuid()))
-        return run_helper(&uids, pid, config->uid_mappings, config->uid_mappings_n, geteuid(), err);
+        return run_helper(&uids, pid, config->uid_mappings, config->uid_mappings_n, geteuid(),
+                          timeout, err);
     return write_map(dir, &uids, config->uid_mappings, config->uid_mappings_n, err);
 }

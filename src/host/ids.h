@@ -13,8 +13,10 @@
  * ids_write - write uid_map, gid_map (and setgroups) of a process in a fresh user namespace
  * With CAP_SETUID and CAP_SETGID directly; otherwise by newuidmap(1) and newgidmap(1), or, for one
  * mapping of the caller's own id, directly with setgroups denied (user_namespaces(7)).
+ * @timeout: milliseconds that each of the two programs may take; 0: for ever
  * @denied: set to whether setgroups is denied in the namespace
  */
-int ids_write(pid_t pid, const struct oci_linux *config, bool *denied, struct err *err);
+int ids_write(pid_t pid, const struct oci_linux *config, int timeout, bool *denied,
+              struct err *err);
 
 #endif

@@ -6,8 +6,8 @@
  * the directory that the session manager made for them, XDG_RUNTIME_DIR (XDG Base Directory
  * Specification): private, in memory, gone after the last logout. A shell without a session (su,
  * cron, a container) has none. Then the usual place of that directory is tried, /run/user/UID, so
- * that both kinds of shell see the same containers, and in the end a private directory in /tmp,
- * whose owner and mode store_root() checks: anybody may have made it first.
+ * that both kinds of shell see the same containers, and in the end a private directory in /tmp.
+ * store_root() checks owner and mode of whichever it is: anybody may have made it first.
  *
  * Root of a user namespace is the machine's root in a container, where /run can be written to, and
  * an ordinary user under podman or unshare(1), where it cannot.

@@ -302,7 +302,7 @@ static int write_maps(struct spawn *s, struct err *err)
 {
     bool denied;
 
-    if (ids_write(s->pid, s->maps, &denied, err) < 0)
+    if (ids_write(s->pid, s->maps, s->timeout, &denied, err) < 0)
         return -1;
     if (denied)
         s->setup->flags |= SETUP_DENY_SETGROUPS;

@@ -64,15 +64,20 @@ static int make_path(const char *path)
     return mkdir(copy, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* In /tmp anybody could have made it before us. */
-static int check_private(int fd, const char *path, struct err *err)
+/* Records name hooks, so whoever can change one has our rights. In /tmp (@shared), or where
+ * XDG_RUNTIME_DIR is a directory of everybody's, anybody could have made it before us. */
+static int check_private(int fd, const char *path, bool shared, struct err *err)
 {
     struct stat st;
 
-    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077) == 0)
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, "look at the state directory %s", path);
+    if ((st.st_uid == geteuid() || (st.st_uid == 0 && !shared)) &&
+        (st.st_mode & (shared ? 077 : 022)) == 0)
         return 0;
-    err_set(err, 0, "the state directory %s is not this user's alone", path);
-    return err_hint(err, "set XDG_RUNTIME_DIR or --root");
+    err_set(err, 0, "the state directory %s is not this user's alone: owner %u, mode %04o", path,
+            st.st_uid, st.st_mode & 07777);
+    return err_hint(err, "set XDG_RUNTIME_DIR to a private directory, or --root");
 }
 
 static int no_root(const char *what, const char *path, bool by_default, struct err *err)
@@ -107,7 +112,7 @@ int store_root(const struct runtime *rt, bool create, struct err *err)
     }
     if (fd < 0)
         return no_root("open", path, !rt->root, err);
-    if (shared && check_private(fd, path, err) < 0)
+    if (!rt->root && check_private(fd, path, shared, err) < 0)
         return fd_close(fd);
     return fd;
 }
@@ -144,7 +149,8 @@ int store_open(int root, const char *id, struct err *err)
     return fd;
 }
 
-static int remove_entries(int dir, unsigned depth, struct err *err)
+/* @keep: a name that stays, or NULL */
+static int remove_entries(int dir, const char *keep, unsigned depth, struct err *err)
 {
     int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -157,7 +163,8 @@ static int remove_entries(int dir, unsigned depth, struct err *err)
         return -1;
     }
     while (result == 0 && (e = readdir(d))) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            (keep && !strcmp(e->d_name, keep)))
             continue;
         if (unlinkat(dir, e->d_name, 0) == 0 || errno == ENOENT)
             continue;
@@ -165,7 +172,7 @@ static int remove_entries(int dir, unsigned depth, struct err *err)
             int sub = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
             if (sub >= 0) {
-                result = remove_entries(sub, depth + 1, err);
+                result = remove_entries(sub, NULL, depth + 1, err);
                 fd_close(sub);
                 if (result == 0 && unlinkat(dir, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
                     result = err_errno(err, "remove %s", e->d_name);
@@ -186,16 +193,16 @@ int store_remove(int root, const char *id, struct err *err)
         return 0;
     if (dir < 0)
         return err_errno(err, "open the state directory of %s", id);
-    /* What there usually is, without reading the directory. The record goes last: it is what a
-     * delete that starts over needs. */
-    unlinkat(dir, STORE_SOCKET, 0);
-    unlinkat(dir, STORE_CONFIG, 0);
+    /* The record goes last: it is what a delete that starts over needs. */
+    if (remove_entries(dir, STORE_RECORD, 0, err) < 0)
+        return err_context(err, "state directory of %s", id);
     unlinkat(dir, STORE_RECORD, 0);
     if (unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
         return 0;
     if (errno != ENOTEMPTY)
         return err_errno(err, "remove the state directory of %s", id);
-    if (remove_entries(dir, 0, err) < 0)
+    /* A record that is no file, or what came while we were reading. */
+    if (remove_entries(dir, NULL, 0, err) < 0)
         return err_context(err, "state directory of %s", id);
     if (unlinkat(root, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return err_errno(err, "remove the state directory of %s", id);

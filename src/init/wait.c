@@ -10,7 +10,7 @@
  * The first process of a pid namespace is not killed by signals that it has no handler for, and
  * until the program runs there is nobody to handle any: so the waiting init takes signals by
  * signalfd and does what their default action would have done. Signals that come while hooks run
- * stay pending and reach the program.
+ * stay pending: they end the container that waits for start, or reach the program.
  */
 #include "init/wait.h"
 
@@ -122,7 +122,13 @@ static int run_hooks(struct init *in, const char *kind, const struct oci_hook *h
 int init_hooks_create(void *init, struct err *err)
 {
     struct init *in = init;
+    sigset_t all;
 
+    /* Unblocked they would be lost on the first process of a pid namespace. They stay blocked until
+     * wait_for_start() looks at them. */
+    sigfillset(&all);
+    if (in->hooks.create_container_n && sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+        return err_errno(err, "block signals");
     return run_hooks(in, "createContainer", in->hooks.create_container,
                      in->hooks.create_container_n, in->rootfs, NULL, err);
 }

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from harness import cgroup_of, libc, until
+from harness import cgroup_of, libc, read, until
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.machine,
               pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
@@ -165,6 +165,27 @@ def test_programs_end_with_the_container(v2, bundle):
             return True
         return False
     until(gone, "program %d to be gone" % number)
+
+
+def test_an_update_that_is_ended_leaves_nothing_paused(rt, bundle):
+    """SIGTERM at the write that freezes: on v1 the processes are held while the list changes."""
+    bundle.linux["resources"] = {"devices": rules(0)}
+    c = rt.hold(bundle)
+    freezer = cgroup_of(c.pid).get("freezer")
+    if not freezer:
+        c.stop()
+        pytest.skip("no freezer of v1")
+    log, command = rt.path("strace"), rt.command
+    rt.command = ["strace", "-o", log, "-P", freezer + "/freezer.state", "-e", "trace=write",
+                  "-e", "inject=write:signal=TERM:when=1"] + command
+    try:
+        result = update(rt, c, {"devices": rules(1)})
+    finally:
+        rt.command = command
+    text = read(log)
+    assert "FROZEN" in text and "SIGTERM" in text and result.rc != 0, text
+    assert c.status() == "running"
+    c.stop()
 
 
 def test_a_paused_container_stays_paused(rt, bundle):

@@ -392,14 +392,29 @@ def test_hook_deletes_its_container(rt, bundle, kind, command, pids):
 
 
 @pytest.mark.ocirun_only
+@pytest.mark.parametrize("kind", ["createContainer", "startContainer"])
 @pytest.mark.parametrize("pids,status", [("own", 7), ("shared", 143)])
-def test_hook_inside_signals_the_program(rt, bundle, pids, status):
-    """What a startContainer hook sends is pending when the program begins, which process 1 ignores."""
+def test_hook_inside_signals_the_program(rt, bundle, kind, pids, status):
+    """What a hook sends is pending when the program begins, which process 1 ignores."""
     ident = rt.new_id()
     shared_pids(bundle, pids)
-    calling(rt, bundle.sh("exit 7"), "startContainer", ident, "kill")
+    calling(rt, bundle.sh("exit 7"), kind, ident, "kill")
     assert bring_up(rt, bundle, "run", ident)[0].rc == status, read(log_of(rt))
     assert read(rt.path("rc")) == "0\n", read(log_of(rt))
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("pids", ["own", "shared"])
+def test_hook_inside_signals_what_waits(rt, bundle, pids):
+    """What a createContainer hook sends is not lost where nothing runs before start: the container ends."""
+    ident = rt.new_id()
+    shared_pids(bundle, pids)
+    calling(rt, bundle.sh("exit 7"), "createContainer", ident, "kill")
+    bundle.save()
+    rt.cmd("create", "--bundle", bundle.dir, "--pid-file", rt.path("pid"), ident).ok()
+    assert read(rt.path("rc")) == "0\n", read(log_of(rt))
+    assert pid_wait(int(read(rt.path("pid")))) == 143
+    rt.cmd("delete", ident).ok()
 
 
 @pytest.mark.ocirun_only

@@ -265,6 +265,34 @@ def test_shared_directory_of_somebody_else(rt, user, request, mode):
     assert os.listdir(rt.session) == []
 
 
+@pytest.mark.parametrize("mode", ["open", "group", "foreign"])
+def test_session_shared_with_somebody_else(rt, user, mode):
+    """XDG_RUNTIME_DIR=/tmp: others may have made the directory, and would name the hooks in it."""
+    if not user.is_root_test and mode == "foreign":
+        pytest.skip("needs root to make the directory of somebody else")
+    shared = rt.path("shared")
+    place = shared + "/ocirun"
+    os.mkdir(shared)
+    os.chmod(shared, 0o1777)
+    os.mkdir(place)
+    os.chmod(place, {"open": 0o777, "group": 0o770, "foreign": 0o755}[mode])
+    if mode == "foreign":
+        os.chown(place, user.uid + 1, user.gid)
+    else:
+        rt.own(place)
+    env = rt.without(XDG_RUNTIME_DIR=shared)
+    bundle = rt.bundle("true")
+    bundle.save()
+    for words in ["run", "--bundle", bundle.dir, rt.new_id()], ["list"], ["state", "x"]:
+        result = rt.cmd(*words, env=env).fails()
+        assert "state directory %s is not this user's alone" % place in result.err, result.err
+    assert os.listdir(place) == []
+    # closed to others it will do, also in a directory of everybody's
+    os.rmdir(place)
+    rt.run(rt.bundle("true"), env=env).ok()
+    assert stat.S_IMODE(os.stat(place).st_mode) == 0o700
+
+
 def test_session_of_somebody_else(rt, user):
     """su and sudo may leave the variable of the user before."""
     result = rt.cmd("list", env=rt.without(XDG_RUNTIME_DIR="/proc/1/root/session")).fails()
@@ -330,6 +358,34 @@ def test_group_that_is_held(rt):
     bundle = rt.bundle()
     bundle.process["user"]["additionalGids"] = [0]
     assert rt.sh(bundle, "cat /proc/self/setgroups; id -g").split() == ["deny", "0"]
+
+
+def helpers(rt, script):
+    """An environment where newuidmap and newgidmap are that script."""
+    bin = rt.path("helpers")
+    os.mkdir(bin, 0o755)
+    for name in "newuidmap", "newgidmap":
+        os.chmod(write(os.path.join(bin, name), "#!/bin/sh\n" + script), 0o755)
+    return rt.without(PATH=bin + ":" + rt.env["PATH"], OCIRUN_TIMEOUT="1")
+
+
+@pytest.mark.parametrize("script", ["exec sleep 1000", "exec sleep 1000 2>&-", "while :; do echo more >&2; done"])
+def test_mapping_helper_that_does_not_end(rt, script):
+    rt.refuses(rt.ranges(rt.bundle("true")), r"linux\.gidMappings: newgidmap did not end within 1 s",
+               env=helpers(rt, script))
+
+
+def test_mapping_helper_says_it_in_pieces(rt):
+    """All of the line counts, and that something left behind still holds stderr does not."""
+    gate, bundle = rt.path("gate"), rt.ranges(rt.bundle("true"))
+    os.mkfifo(gate)
+    rt.own(gate)
+    env = helpers(rt, "(read line < %s) > /dev/null &\nprintf 'not ' >&2; /bin/true; "
+                      "printf 'today\\nnor ever\\n' >&2; exit 1\n" % gate)
+    bundle.save()
+    result = rt.cmd("create", "--bundle", bundle.dir, rt.new_id(), env=env).fails()
+    os.close(os.open(gate, os.O_WRONLY))
+    assert re.search(r"newgidmap refused the mappings: not today\b", result.err), result.err
 
 
 def test_groups_denied(rt, user):

@@ -939,6 +939,28 @@ static void count_warning(void *data, const struct err *err)
     warnings++;
 }
 
+static int kill_born(void *data, pid_t pid, struct err *err)
+{
+    siginfo_t info;
+
+    (void)data;
+    (void)err;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+}
+
+/* By somebody else, before it is let through the gate: the hook's failure, not our end (SIGPIPE).
+ */
+static void test_hook_killed_at_the_gate(void **state)
+{
+    struct hook_run run = new_run();
+
+    (void)state;
+    run.born = kill_born;
+    shell(0, "true");
+    hook_fails(1, &run, "createRuntime hook 0 (/bin/sh): killed by SIGKILL after ", " ms");
+}
+
 static void test_hook_keep_going(void **state)
 {
     struct hook_run run = new_run();
@@ -1014,6 +1036,7 @@ int main(void)
         TEST(test_hook_tail),
         TEST(test_hook_background),
         TEST(test_hook_surroundings),
+        TEST(test_hook_killed_at_the_gate),
         TEST(test_hook_keep_going),
         TEST(test_hook_filtered),
     };
