@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "cgroup/systemd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,8 +29,10 @@ int main(void)
         fprintf(stderr, "ocirun-systemd: is called by ocirun, and not by hand\n");
         return 2;
     }
-    if (arena && fd_read_all(SOCKET_FD, REQUEST_MAX, &data, &len, &err) == 0 &&
-        systemd_wire_decode(data, len, arena, &request, &err) == 0)
+    if (!arena)
+        err_set(&err, ENOMEM, "systemd helper");
+    else if (fd_read_all(SOCKET_FD, REQUEST_MAX, &data, &len, &err) == 0 &&
+             systemd_wire_decode(data, len, arena, &request, &err) == 0)
         systemd_call(&request, &err);
     oci_arena_free(arena);
     return fd_send(SOCKET_FD, &err, sizeof err, NULL, 0, &ignored) < 0;

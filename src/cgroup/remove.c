@@ -101,21 +101,29 @@ int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err
     }
 }
 
+bool systemd_manages(const struct cgroup_place *place)
+{
+    static const char *const managed[] = {"name=systemd", "cpu",     "cpuacct", "blkio",
+                                          "memory",       "devices", "pids"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(managed); i++) {
+        if (place->v2 || cgroup_has_controller(place->controllers, managed[i]))
+            return true;
+    }
+    return false;
+}
+
 /* The slices above a cgroup that was made where systemd does not manage: nobody else takes them
  * away. */
 static void remove_slices(const struct cgroup_place *place)
 {
-    static const char *const managed[] = {"name=systemd", "cpu",     "cpuacct", "blkio",
-                                          "memory",       "devices", "pids"};
     struct err ignored = ERR_INIT;
     _cleanup_close_ int mount = cgroup_mount_open(place, &ignored);
     _cleanup_free_ char *path = strdup(place->path + 1);
     char *slash;
 
-    for (size_t i = 0; i < ARRAY_SIZE(managed); i++) {
-        if (place->v2 || cgroup_has_controller(place->controllers, managed[i]))
-            return;
-    }
+    if (systemd_manages(place))
+        return;
     while (mount >= 0 && path && (slash = strrchr(path, '/'))) {
         *slash = '\0';
         if (unlinkat(mount, path, AT_REMOVEDIR) < 0)

@@ -329,17 +329,37 @@ static int prepare_places(struct cgroup_record *record, uint64_t joined, struct 
             cgroup_set_aside(record, i);
             continue;
         }
-        p->created = true;
+        /* systemd may have made it for the slice, and leaves it where a process ends late. */
+        if (record->creating->is_slice && systemd_manages(p))
+            p->created = true;
         i++;
     }
     return 0;
 }
 
+/*
+ * The unit is ours, and so are the cgroups that systemd made for it: the ones that init is in, or,
+ * where nothing shows them, those of systemd's own hierarchies. The others are not made yet: one of
+ * that name may be somebody else's, and is not to be cleared when something fails before its turn.
+ */
+static void claim_places(struct cgroup_record *record, uint64_t joined, bool shown)
+{
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        p->created = (i < 64 && (joined >> i & 1)) || (!shown && is_systemds(p));
+    }
+}
+
 /* What is known not to be there is not removed: it may be somebody else's of the same name. */
 static void forget_places(struct cgroup_record *record, const struct err *err)
 {
-    if (err->errnum == ETIMEDOUT || err->errnum == ECONNRESET)
-        return;
+    static const int unknown[] = {ETIMEDOUT, ECONNRESET, ENOTCONN, EPIPE};
+
+    for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+        if (err->errnum == unknown[i])
+            return;
+    }
     for (size_t i = 0; i < record->places_n; i++)
         record->places[i].created = false;
 }
@@ -349,15 +369,15 @@ int cgroup_start_unit(struct cgroup_record *record, pid_t pid,
                       struct err *err)
 {
     uint64_t joined;
+    int failed;
 
     if (start_call(record, pid, resources, arena, err) < 0) {
         forget_places(record, err);
         return -1;
     }
-    for (size_t i = 0; i < record->places_n; i++)
-        record->places[i].created = true;
-    if (find_places(record, pid, arena, &joined, err) < 0 ||
-        prepare_places(record, joined, err) < 0)
+    failed = find_places(record, pid, arena, &joined, err);
+    claim_places(record, joined, !failed && !record->creating->is_slice);
+    if (failed || prepare_places(record, joined, err) < 0)
         return -1;
     return cgroup_inner_make(record, err);
 }

@@ -171,6 +171,12 @@ int systemd_set(const struct cgroup_record *record, const struct systemd_propert
                 struct oci_arena *arena, struct err *err);
 int systemd_stop(const struct cgroup_record *record, struct err *err);
 
+/* ---- remove.c ---- */
+
+/** systemd_manages - whether systemd makes and removes cgroups in the hierarchy of @place, v1 or
+ * v2, for units with the properties of ours. Pure. */
+bool systemd_manages(const struct cgroup_place *place);
+
 /* ---- systemd_address.c ---- */
 
 /** systemd_bus_choose - which manager is ours, and the address of its socket
@@ -197,8 +203,8 @@ struct systemd_request {
  * SYSTEMD_START: a transient unit with the properties; one of that name that has failed is reset
  * first. SYSTEMD_SET: properties of a running unit, all or none. SYSTEMD_STOP: stop it and forget
  * its failure; one that is not there is no error.
- * Returns 0 or -1; err->errnum EEXIST: a unit of that name is in the way; ETIMEDOUT, ECONNRESET: it
- * is not known whether it was done.
+ * Returns 0 or -1; err->errnum EEXIST: a unit of that name is in the way; ETIMEDOUT, ECONNRESET,
+ * ENOTCONN, EPIPE: it is not known whether it was done.
  */
 int systemd_call(const struct systemd_request *request, struct err *err);
 

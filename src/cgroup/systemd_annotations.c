@@ -111,12 +111,21 @@ static int out_of_range(struct parser *p, const char *text, size_t len, char typ
     return fail_at(p);
 }
 
+static int not_whole(struct parser *p, const char *text)
+{
+    p->text = text;
+    return fail_at(p);
+}
+
 static int add_unsigned(struct parser *p, const char *text, size_t len, char type, uint64_t max)
 {
     struct systemd_value v = {.type = type};
+    char *end;
 
     errno = 0;
-    v.v.u = strtoull(text, NULL, 0);
+    v.v.u = strtoull(text, &end, 0);
+    if (end != text + len)
+        return not_whole(p, text);
     if (*text == '-' || errno || v.v.u > max)
         return out_of_range(p, text, len, type);
     return add(p, v);
@@ -125,9 +134,12 @@ static int add_unsigned(struct parser *p, const char *text, size_t len, char typ
 static int add_signed(struct parser *p, const char *text, size_t len, char type, int64_t max)
 {
     struct systemd_value v = {.type = type};
+    char *end;
 
     errno = 0;
-    v.v.i = strtoll(text, NULL, 0);
+    v.v.i = strtoll(text, &end, 0);
+    if (end != text + len)
+        return not_whole(p, text);
     if (errno || v.v.i > max || v.v.i < -max - 1)
         return out_of_range(p, text, len, type);
     return add(p, v);
@@ -148,10 +160,8 @@ static int parse_number(struct parser *p, char type)
         char *end;
 
         v.v.d = strtod(text, &end);
-        if ((type && type != 'd') || end != text + len) {
-            p->text = text;
-            return fail_at(p);
-        }
+        if ((type && type != 'd') || end != text + len)
+            return not_whole(p, text);
         return add(p, v);
     }
     switch (type ? type : 'i') {
@@ -170,8 +180,7 @@ static int parse_number(struct parser *p, char type)
     case 'x':
         return add_signed(p, text, len, 'x', INT64_MAX);
     default:
-        p->text = text;
-        return fail_at(p);
+        return not_whole(p, text);
     }
 }
 
@@ -208,8 +217,23 @@ static int parse_basic(struct parser *p, char type)
     return parse_number(p, type);
 }
 
-/* "(a, b)", or one value. Appends to @signature what it is. */
-static int parse_element(struct parser *p, char *signature, size_t size)
+/* The type is named before the first one only: [uint64 1, 2]. @type: of that one; 0: this is it.
+ * Returns the type that what comes next has to be of, 0: what it looks like. */
+static char type_of_next(struct parser *p, char type)
+{
+    const char *fits = "";
+
+    skip_blanks(p);
+    if (*p->text == '\'' || *p->text == '"')
+        fits = "sog";
+    else if (*p->text && strchr("+-0123456789", *p->text))
+        fits = "ynqiuxtd";
+    return type && strchr(fits, type) ? type : '\0';
+}
+
+/* "(a, b)", or one value. @like: the signature of the element before it, or "". Sets @signature to
+ * what it is. */
+static int parse_element(struct parser *p, const char *like, char *signature, size_t size)
 {
     size_t first = p->n, len = 0;
     bool tuple = take(p, '(');
@@ -217,7 +241,7 @@ static int parse_element(struct parser *p, char *signature, size_t size)
     if (tuple)
         signature[len++] = '(';
     do {
-        if (parse_basic(p, 0) < 0)
+        if (parse_basic(p, type_of_next(p, len < strlen(like) ? like[len] : '\0')) < 0)
             return -1;
         if (len + 3 > size)
             return err_set(p->err, 0, "a tuple has too many members");
@@ -243,17 +267,10 @@ static int parse_array(struct parser *p, char *signature, size_t size)
 
         if (any && !take(p, ','))
             return fail_at(p);
-        if (parse_element(p, one, sizeof one) < 0)
+        if (parse_element(p, signature + 1, one, sizeof one) < 0)
             return -1;
-        if (any && strcmp(one, signature + 1) != 0) {
-            /* The type is named before the first one only: [uint64 1, 2]. */
-            struct systemd_value *last = &p->values[p->n - 1];
-
-            if (strcmp(one, "i") != 0 || !strchr("ynqxt", signature[1]) || last->v.i < 0)
-                return err_set(p->err, 0, "the elements of an array are of one type");
-            last->type = signature[1];
-            last->v.u = (uint64_t)last->v.i;
-        }
+        if (any && strcmp(one, signature + 1) != 0)
+            return err_set(p->err, 0, "the elements of an array are of one type");
         if (!any && strlen(one) + 2 > size)
             return fail_at(p);
         if (!any)
@@ -267,19 +284,31 @@ static int parse_array(struct parser *p, char *signature, size_t size)
     return 0;
 }
 
+/* "as", "a(st)" */
+static bool is_array_type(const char *text)
+{
+    static const char basic[] = "bynqiuxtdsog";
+    size_t n;
+
+    if (text[0] != 'a')
+        return false;
+    if (text[1] != '(')
+        return strspn(text + 1, basic) == 1 && !text[2];
+    n = strspn(text + 2, basic);
+    return n > 0 && strcmp(text + 2 + n, ")") == 0;
+}
+
 /* "@as []": the type, then a value that has to be of it; here only for what has no other way. */
 static int parse_annotated(struct parser *p, char *signature, size_t size)
 {
     size_t len = strcspn(p->text, " \t\n[");
 
-    if (len < 2 || len >= size || p->text[0] != 'a')
+    if (len >= size)
         return fail_at(p);
     memcpy(signature, p->text, len);
     signature[len] = '\0';
-    for (size_t i = 1; i < len; i++) {
-        if (!strchr("bynqiuxtdsog()", signature[i]))
-            return fail_at(p);
-    }
+    if (!is_array_type(signature))
+        return fail_at(p);
     p->text += len;
     if (!take(p, '[') || !take(p, ']'))
         return fail_at(p);
@@ -298,7 +327,7 @@ int systemd_parse_value(const char *text, struct oci_arena *arena, struct system
     else if (take(&p, '@'))
         failed = parse_annotated(&p, signature, sizeof signature);
     else
-        failed = parse_element(&p, signature, sizeof signature);
+        failed = parse_element(&p, "", signature, sizeof signature);
     if (failed)
         return -1;
     skip_blanks(&p);

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #if !defined DISABLE_SYSTEMD && !defined STATIC_BUILD
 
@@ -217,6 +218,28 @@ static int stop(struct bus *b, struct err *err)
     return failed;
 }
 
+/*
+ * A unit is started with a process, by its number: to a manager in another pid namespace that is
+ * another process. Who listens on a socket and has no number here is in such a one (SO_PEERCRED,
+ * unix(7)). Which namespace ours is does not matter: a container may have a systemd of its own.
+ */
+static int check_namespace(struct bus *b, struct err *err)
+{
+    int fd = b->lib->get_fd(b->bus), domain = 0;
+    socklen_t size = sizeof domain;
+    struct ucred peer;
+
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
+        return 0;
+    size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid != 0)
+        return 0;
+    err_set(err, 0, "systemd cgroup driver: the manager on %s is in another pid namespace",
+            b->request->bus);
+    return err_hint(err, "run ocirun in that one (engines: --pid host), or use "
+                         "--cgroup-manager cgroupfs");
+}
+
 static int carry_out(struct bus *b, struct err *err)
 {
     char version[64];
@@ -226,6 +249,8 @@ static int carry_out(struct bus *b, struct err *err)
         return -1;
     if (b->request->op == SYSTEMD_STOP)
         return listen_for_jobs(b, err) < 0 ? -1 : stop(b, err);
+    if (b->request->op == SYSTEMD_START && check_namespace(b, err) < 0)
+        return -1;
     r = bus_get_string(b, MANAGER_PATH, MANAGER, "Version", version, sizeof version);
     if (r < 0)
         return bus_unreachable(b, r, err);

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ static int take_answer(int sock, int milliseconds, struct err *err)
 
 static int ask(int program, const char *data, size_t len, int milliseconds, struct err *err)
 {
+    const struct timeval limit = {.tv_sec = milliseconds / 1000 + 1};
     _cleanup_close_ int ours = -1;
     int pair[2], failed;
     pid_t pid;
@@ -88,13 +90,17 @@ static int ask(int program, const char *data, size_t len, int milliseconds, stru
     fd_close(pair[1]);
     if (pid < 0)
         return err_errno(err, "systemd helper");
-    failed = fd_send(ours, data, len, NULL, 0, err);
-    if (!failed) {
+    if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
+        failed = err_errno(err, "socket to the systemd helper");
+    else if (fd_send(ours, data, len, NULL, 0, err) < 0)
+        failed = err_context(err, "systemd helper");
+    else {
         shutdown(ours, SHUT_WR);
         failed = take_answer(ours, milliseconds, err);
     }
-    if (failed && err->errnum == ETIMEDOUT)
-        kill(pid, SIGKILL); /* our child, not reaped yet */
+    /* Our child, not reaped yet. With its answer it has done everything; without one it is not to
+     * be waited for. */
+    kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return failed;

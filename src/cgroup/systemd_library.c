@@ -46,6 +46,7 @@ static const struct {
     SYMBOL(set_bus_client, sd_bus_set_bus_client),
     SYMBOL(start, sd_bus_start),
     SYMBOL(is_ready, sd_bus_is_ready),
+    SYMBOL(get_fd, sd_bus_get_fd),
     SYMBOL(close, sd_bus_close),
     SYMBOL(unref, sd_bus_unref),
     SYMBOL(call, sd_bus_call),

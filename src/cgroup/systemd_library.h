@@ -18,6 +18,7 @@ struct systemd_library {
     __typeof__(sd_bus_set_bus_client) *set_bus_client;
     __typeof__(sd_bus_start) *start;
     __typeof__(sd_bus_is_ready) *is_ready;
+    __typeof__(sd_bus_get_fd) *get_fd;
     __typeof__(sd_bus_close) *close;
     __typeof__(sd_bus_unref) *unref;
     __typeof__(sd_bus_call) *call;

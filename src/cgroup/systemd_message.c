@@ -430,7 +430,7 @@ int bus_refused(struct bus *b, const char *what, int r, const sd_bus_error *erro
     if (r == -ETIMEDOUT || bus_is_error(error, "org.freedesktop.DBus.Error.NoReply"))
         return err_set(err, ETIMEDOUT, "systemd: %s %s: no reply on %s within %d s", what, unit,
                        b->request->bus, b->request->timeout / 1000);
-    if (r == -ENOTCONN || r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT)
+    if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ECONNREFUSED || r == -ENOENT)
         return bus_unreachable(b, r, err);
     if (p && p->at_start && b->request->op == SYSTEMD_SET) {
         err_set(err, 0, "%s: systemd has %s of %s from its start, and does not change it",

@@ -627,6 +627,15 @@ def test_a_bus_that_is_none(sd, bundle, listens, tmp_path):
         sd.failing_create(bundle, match=text, env=dict(os.environ, OCIRUN_TIMEOUT="2"))
 
 
+@pytest.mark.quick
+def test_manager_of_another_pid_namespace(sd, bundle):
+    """The number of init there is not its number here: another process would get into the unit."""
+    argv = sd.argv
+    sd.argv = lambda *a, **kw: ["unshare", "--pid", "--fork", "--mount-proc"] + argv(*a, **kw)
+    sd.failing_create(bundle, match="the manager on .* is in another pid namespace; run ocirun in that one .*, "
+                                    "or use --cgroup-manager cgroupfs")
+
+
 # ---- a static executable ----
 
 def static_argv(sd, program):

@@ -552,9 +552,16 @@ static void test_values(void **state)
     value("['a', 'b']", "as a b");
     value("[1,2, 3]", "ai 1 2 3");
     value("[uint64 1, 2]", "at 1 2");
+    value("[uint64 1, 18446744073709551614]", "at 1 18446744073709551614");
+    value("[uint32 1, 2, uint32 3]", "au 1 2 3");
+    value("[int16 1, -2]", "an 1 -2");
+    value("[1.5, 2]", "ad 1.5 2");
+    value("[objectpath '/a', '/b']", "ao /a /b");
     value("@as []", "as");
     value("[('/dev/null', 'rw'), ('/dev/zero', 'r')]", "a(ss) /dev/null rw /dev/zero r");
     value("[('/dev/sda', uint64 5)]", "a(st) /dev/sda 5");
+    value("[('/dev/sda', uint64 5), ('/dev/sdb', 6)]", "a(st) /dev/sda 5 /dev/sdb 6");
+    value("@a(st) []", "a(st)");
 }
 
 static void test_wrong_values(void **state)
@@ -575,6 +582,17 @@ static void test_wrong_values(void **state)
     no_value("string 5", "\"5\" is not a value");
     no_value("[]", "an empty array has no type");
     no_value("['a', 1]", "the elements of an array are of one type");
+    no_value("[byte 1, 300]", "300 is out of the range of byte");
+    no_value("[uint32 1, -2]", "-2 is out of the range of uint32");
+    no_value("[uint64 1, uint32 2]", "the elements of an array are of one type");
+    no_value("['a', ('b', 'c')]", "the elements of an array are of one type");
+    no_value("uint64 7abc", "\"7abc\" is not a value");
+    no_value("7e", "\"7e\" is not a value");
+    no_value("byte 08", "\"08\" is not a value");
+    no_value("@a() []", "\"a() []\" is not a value");
+    no_value("@a(s []", "\"a(s []\" is not a value");
+    no_value("@a []", "\"a []\" is not a value");
+    no_value("@ass []", "\"ass []\" is not a value");
     no_value("['a' 'b']", "\"'b']\" is not a value");
     no_value("['a'", "ends too early");
     no_value("('a', 1)", "no property is a tuple");
