@@ -8,8 +8,10 @@
  *   create, exec (socketpair, inherited as PROTOCOL_FD)      start (init listens, start connects)
  *     host -> init  SETUP          what to do, with fds         start -> init  GO
  *     init -> host  PID            after a second fork          init -> start  LIMITS
- *     init -> host  NAMESPACES     waiting for maps, cgroup     start -> init  LIMITS_DONE
- *     host -> init  PROCEED        go on                        init -> start  WARNING, ERROR
+ *     init -> host  NAMESPACES     waiting for maps             start -> init  LIMITS_DONE
+ *     host -> init  CGROUPS        files of v1 cgroups          init -> start  WARNING, ERROR
+ *     init -> host  ENTERED        how many of them took it
+ *     host -> init  PROCEED        go on (once more after moving one that was refused)
  *     host -> init  SOURCES        batches of mount fds         end of file    the program runs
  *     init -> host  CONSOLE        pty master
  *     init -> host  MOUNTED        everything is mounted
@@ -31,7 +33,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define PROTOCOL_FD 3 /* the socket in a fresh init */
 #define PROTOCOL_MAX_FDS 32
 #define PROTOCOL_MAX_PAYLOAD 16384
@@ -40,6 +42,8 @@ enum protocol_type {
     PROTOCOL_SETUP = 1, /* struct protocol_setup; fds: see enum protocol_setup_fd */
     PROTOCOL_PID,       /* struct protocol_pid */
     PROTOCOL_NAMESPACES,
+    PROTOCOL_CGROUPS, /* fds: the file tasks of each v1 cgroup, open for writing; may be none */
+    PROTOCOL_ENTERED, /* struct protocol_entered */
     PROTOCOL_PROCEED,
     PROTOCOL_SOURCES, /* struct protocol_sources; fds in order of index */
     PROTOCOL_CONSOLE, /* payload: the pts' name; fd: the master */
@@ -95,6 +99,7 @@ enum protocol_setup_flags {
     SETUP_SELINUX = 1 << 13,        /* the machine has SELinux switched on */
     SETUP_RUN = 1 << 14, /* start follows on the same socket instead of over the listening one */
     SETUP_LOOPBACK = 1 << 15, /* the network namespace is new */
+    SETUP_CGROUPS = 1 << 16,  /* CGROUPS comes before the PROCEED that wait_cgroup waits for */
 };
 
 /* What init has to do before everything else: the child part of the namespace plan (host/plan.h).
@@ -135,6 +140,10 @@ struct protocol_setup {
 
 struct protocol_pid {
     int64_t pid; /* as seen by the sender, which is still in the runtime's pid namespace */
+};
+
+struct protocol_entered {
+    uint32_t n; /* files before the first one that was refused */
 };
 
 /* One batch of mount sources. Entry i of the batch has .kind and .index; fds in the same order. */
@@ -178,6 +187,7 @@ struct protocol_message {
     union {
         struct protocol_setup setup;
         struct protocol_pid pid;
+        struct protocol_entered entered;
         struct protocol_sources sources;
         struct protocol_seccomp seccomp;
         struct protocol_limits limits;

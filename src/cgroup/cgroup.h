@@ -26,6 +26,7 @@ struct cgroup_place {
     const char *path;        /* the container's cgroup below it: "/podman/abc" */
     bool created;            /* made by us: removed by delete */
     bool v2;
+    bool born;   /* not stored: made by cgroup_prepare_v2(), a process may have been born in it */
     int refused; /* not stored: errno of making it, for a caller who goes without */
     int dir; /* not stored: its open directory as fd + 1, 0 when there is none; see cgroup_release()
               */
@@ -88,10 +89,22 @@ int cgroup_plan(const char *path, const char *id, enum cgroup_driver driver,
 /**
  * cgroup_prepare - make the cgroups (sets .created for those that did not exist); refuses one that
  * holds processes or is frozen
+ * A place that cgroup_prepare_v2() has made is left as it is, also on failure.
  * On failure, what was made is removed again and .created is false everywhere. A caller without
  * privilege goes on without the places that it may not write to: they leave the record.
  */
 int cgroup_prepare(struct cgroup_record *record, struct err *err);
+
+/**
+ * cgroup_prepare_v2 - beside v1: the place on v2 alone, for a process to be born in
+ * (cgroup_v2_fd()) Returns 1; 0 when there is none, nothing beside it, or processes live below it:
+ * then nothing happens; -1 on failure.
+ */
+int cgroup_prepare_v2(struct cgroup_record *record, struct err *err);
+
+/** cgroup_unprepare - remove what cgroup_prepare_v2() has made, after the process, when
+ * cgroup_prepare() does not follow */
+void cgroup_unprepare(struct cgroup_record *record);
 
 /**
  * cgroup_plan_annotations - what annotations say of the cgroup, for a record that has its places
@@ -118,12 +131,22 @@ int cgroup_start_unit(struct cgroup_record *record, pid_t pid,
 int cgroup_v2_fd(const struct cgroup_record *record);
 
 /**
- * cgroup_enter - move @pid into all places
- * @except_v2: it is there already (CLONE_INTO_CGROUP)
- * Call cgroup_apply(CGROUP_EARLY) before it: while a device list is being written, between "deny
- * all" and the entries that allow, a process inside could not make its devices.
+ * cgroup_enter - move @pid into the places
+ * @which: those of v1 when it was born on v2 (CLONE_INTO_CGROUP), those of v2 when it enters v1
+ * itself Call cgroup_apply(CGROUP_EARLY) before it: while a device list is being written, between
+ * "deny all" and the entries that allow, a process inside could not make its devices.
  */
-int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, struct err *err);
+enum cgroup_which { CGROUP_ALL, CGROUP_V1, CGROUP_V2 };
+int cgroup_enter(const struct cgroup_record *record, pid_t pid, enum cgroup_which which,
+                 struct err *err);
+
+/**
+ * cgroup_tasks_fds - the files by which a thread enters the places of v1 itself: it writes "0"
+ * @fds: filled, at most @max; the caller closes
+ * Returns how many: all or none (cgroup_enter() says what is wrong).
+ * Source: cgroup-v1/cgroups.rst, "Attaching processes".
+ */
+size_t cgroup_tasks_fds(const struct cgroup_record *record, int *fds, size_t max);
 
 /**
  * cgroup_apply - write limits, for create and for update

@@ -134,16 +134,25 @@ int cgroup_place_prepare(struct cgroup_place *place, bool enable, struct err *er
     return check_usable(place, made, err);
 }
 
-/* Places 0..n-1 were handled: remove what was made; the others were not touched. */
-static void rollback(struct cgroup_record *record, size_t n)
+static void remove_made(struct cgroup_place *place)
 {
     struct err ignored = ERR_INIT;
 
+    if (place->created && cgroup_place_remove(place, 0, &ignored) < 0)
+        log_debug("%s", ignored.text);
+}
+
+/* Places 0..n-1 were handled: remove what was made; the others were not touched. In one in which a
+ * process was born it still is: that is left to whoever ends it. */
+static void rollback(struct cgroup_record *record, size_t n)
+{
     for (size_t i = 0; i < record->places_n; i++) {
         struct cgroup_place *p = &record->places[i];
 
-        if (i < n && p->created && cgroup_place_remove(p, 0, &ignored) < 0)
-            log_debug("%s", ignored.text);
+        if (p->born)
+            continue;
+        if (i < n)
+            remove_made(p);
         p->created = false;
         cgroup_place_close(p);
     }
@@ -165,7 +174,8 @@ void cgroup_set_aside(struct cgroup_record *record, size_t i)
 int cgroup_prepare(struct cgroup_record *record, struct err *err)
 {
     for (size_t i = 0; i < record->places_n;) {
-        int r = cgroup_place_prepare(&record->places[i], record->places_n == 1, err);
+        struct cgroup_place *p = &record->places[i];
+        int r = p->born ? 0 : cgroup_place_prepare(p, record->places_n == 1, err);
 
         if (r < 0) {
             rollback(record, i + 1);
@@ -182,6 +192,43 @@ int cgroup_prepare(struct cgroup_record *record, struct err *err)
     }
     cgroup_inner_enable(record);
     return 0;
+}
+
+int cgroup_prepare_v2(struct cgroup_record *record, struct err *err)
+{
+    if (record->places_n < 2 || record->inner)
+        return 0;
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+        int r;
+
+        if (!p->v2)
+            continue;
+        r = cgroup_place_prepare(p, false, err);
+        p->born = r == 0;
+        if (r == 0)
+            return 1;
+        if (r > 0) {
+            cgroup_set_aside(record, i);
+            return 0;
+        }
+        remove_made(p);
+        rollback(record, 0);
+        return -1;
+    }
+    return 0;
+}
+
+void cgroup_unprepare(struct cgroup_record *record)
+{
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        if (p->born)
+            remove_made(p);
+        p->born = p->created = false;
+        cgroup_place_close(p);
+    }
 }
 
 int cgroup_v2_fd(const struct cgroup_record *record)
@@ -221,7 +268,33 @@ static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum,
     return -1;
 }
 
-int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, struct err *err)
+size_t cgroup_tasks_fds(const struct cgroup_record *record, int *fds, size_t max)
+{
+    struct err ignored;
+    size_t n = 0;
+
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+        int dir, fd = -1;
+
+        if (p->v2)
+            continue;
+        dir = n < max ? cgroup_place_dir(p, &ignored) : -1;
+        if (dir >= 0)
+            fd = openat(dir, "tasks", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0) {
+            fds[n++] = fd;
+            continue;
+        }
+        while (n > 0)
+            fd_close(fds[--n]);
+        return 0;
+    }
+    return n;
+}
+
+int cgroup_enter(const struct cgroup_record *record, pid_t pid, enum cgroup_which which,
+                 struct err *err)
 {
     char text[16];
 
@@ -230,7 +303,7 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, 
         struct cgroup_place *p = &record->places[i];
         _cleanup_close_ int dir = -1;
 
-        if (p->v2 && except_v2)
+        if (which == (p->v2 ? CGROUP_V1 : CGROUP_V2))
             continue;
         dir = cgroup_inner_dir(record, p, err);
         if (dir < 0)
@@ -239,7 +312,7 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, bool except_v2, 
             return enter_failed(p, pid, errno, err);
     }
     /* systemd had put it into the cgroup above, which could not give away controllers then. */
-    if (record->creating)
+    if (record->creating && which != CGROUP_V1)
         cgroup_inner_enable(record);
     return 0;
 }

@@ -145,17 +145,22 @@ static int cgroup_make(struct creation *c, struct err *err)
     return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
 }
 
-/* Up to a dozen v1 hierarchies cost as much as the start of init, so they are made meanwhile. */
+/* Up to a dozen v1 hierarchies cost as much as the start of init, so they are made meanwhile.
+ * Beside them init is born in the one of v2: to be moved there would cost more (init/enter.c). */
 static int cgroup_make_early(void *subject, struct err *err)
 {
     struct creation *c = subject;
+    int made = 1;
 
-    if (!c->born_in_cgroup)
+    if (c->record.cgroup.driver != CGROUP_CGROUPFS)
         return 0;
-    if (cgroup_make(c, err) < 0)
+    if (!c->born_in_cgroup)
+        made = cgroup_prepare_v2(&c->record.cgroup, err);
+    else if (cgroup_make(c, err) < 0)
         return -1;
-    c->spawn.into_cgroup = cgroup_v2_fd(&c->record.cgroup);
-    return 0;
+    if (made > 0)
+        c->spawn.into_cgroup = cgroup_v2_fd(&c->record.cgroup);
+    return made < 0 ? -1 : 0;
 }
 
 static void cgroup_unmake(void *subject)
@@ -163,7 +168,9 @@ static void cgroup_unmake(void *subject)
     struct creation *c = subject;
     struct err err = ERR_INIT;
 
-    if (c->cgroup_made && cgroup_remove(&c->record.cgroup, true, &err) < 0)
+    if (!c->cgroup_made)
+        cgroup_unprepare(&c->record.cgroup);
+    else if (cgroup_remove(&c->record.cgroup, true, &err) < 0)
         log_warning("%s", err.text);
 }
 
@@ -251,10 +258,8 @@ static int cgroup_join(void *subject, struct err *err)
 
     if (!c->cgroup_made && cgroup_make(c, err) < 0)
         return -1;
-    if (cgroup_enter(&c->record.cgroup, c->spawn.pid, c->spawn.in_cgroup, err) < 0)
-        return -1;
-    if (c->spawn.plan.child.wait_cgroup)
-        return tell(c, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
+    if (spawn_enter_cgroup(&c->spawn, &c->record.cgroup, c->spawn.plan.child.wait_cgroup, err) < 0)
+        return explain(c, err);
     return 0;
 }
 

@@ -215,6 +215,8 @@ static int spawn_process(void *subject, struct err *err)
     x->spawn.plan.child.wait_cgroup = true;
     if (fill_setup(x, err) < 0)
         return -1;
+    if (spawn_enters_itself(&x->cgroup))
+        x->setup.flags |= SETUP_CGROUPS;
     x->spawn.fds[SETUP_FD_CONFIG] = document_fd(x, err);
     if (x->spawn.fds[SETUP_FD_CONFIG] < 0)
         return -1;
@@ -228,8 +230,8 @@ static int spawn_process(void *subject, struct err *err)
         return explain(x, err);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
         return -1;
-    if (cgroup_enter(&x->cgroup, x->spawn.pid, x->spawn.in_cgroup, err) < 0)
-        return -1;
+    if (spawn_enter_cgroup(&x->spawn, &x->cgroup, false, err) < 0)
+        return explain(x, err);
     if (a && schedule_affinity(x->spawn.pid, a->final, "process.execCPUAffinity.final", err) < 0)
         return -1;
     spawn_forget_self(&x->spawn);

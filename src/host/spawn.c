@@ -211,6 +211,58 @@ static pid_t clone_child(struct spawn *s, struct err *err)
     return pid;
 }
 
+bool spawn_enters_itself(const struct cgroup_record *cgroup)
+{
+    for (size_t i = 0; i < cgroup->places_n; i++) {
+        if (!cgroup->places[i].v2)
+            return true;
+    }
+    return false;
+}
+
+static int proceed(const struct spawn *s, struct err *err)
+{
+    return protocol_send(s->sock, PROTOCOL_PROCEED, NULL, 0, NULL, 0, err);
+}
+
+/* Init answers how many of the files took it. It does not go on by itself after one that did not.
+ */
+static int enter_itself(struct spawn *s, const int *fds, size_t n, bool go_on, uint32_t *entered,
+                        struct err *err)
+{
+    struct protocol_message m;
+
+    if (protocol_send(s->sock, PROTOCOL_CGROUPS, NULL, 0, fds, n, err) < 0 ||
+        (go_on && proceed(s, err) < 0) || protocol_expect(s->sock, PROTOCOL_ENTERED, &m, err) < 0)
+        return -1;
+    *entered = m.u.entered.n;
+    return 0;
+}
+
+int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool go_on,
+                       struct err *err)
+{
+    bool asked = s->setup->flags & SETUP_CGROUPS;
+    enum cgroup_which left = !asked ? CGROUP_ALL : CGROUP_V2;
+    int fds[PROTOCOL_MAX_FDS], failed;
+    uint32_t entered = 0;
+    size_t n;
+
+    if (!s->in_cgroup && cgroup_enter(cgroup, s->pid, left, err) < 0)
+        return -1;
+    if (!asked)
+        return go_on ? proceed(s, err) : 0;
+    n = cgroup_tasks_fds(cgroup, fds, ARRAY_SIZE(fds));
+    failed = enter_itself(s, fds, n, go_on && n > 0, &entered, err);
+    for (size_t i = 0; i < n; i++)
+        fd_close(fds[i]);
+    if (failed || (n > 0 && entered == n))
+        return failed;
+    if (cgroup_enter(cgroup, s->pid, CGROUP_V1, err) < 0)
+        return -1;
+    return n > 0 || go_on ? proceed(s, err) : 0;
+}
+
 void spawn_deadline(const struct spawn *s, int timeout)
 {
     const struct timeval deadline = {timeout / 1000, timeout % 1000 * 1000};

@@ -38,6 +38,18 @@ int spawn_init(struct spawn *s, struct err *err);
  * look at init, at the latest before exec's process joins it and before hooks run */
 void spawn_forget_self(struct spawn *s);
 
+/**
+ * spawn_enter_cgroup - have init in its cgroups
+ * @go_on: let it go on from there as well (PROCEED); otherwise that is the caller's to say
+ * SETUP_CGROUPS in the set-up (spawn_enters_itself()): init moves itself where that is cheaper.
+ */
+struct cgroup_record;
+int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool go_on,
+                       struct err *err);
+
+/** spawn_enters_itself - whether there are cgroups that init enters by itself: those of v1 */
+bool spawn_enters_itself(const struct cgroup_record *cgroup);
+
 /** spawn_deadline - from now on the child may be silent for @timeout milliseconds; 0: for ever */
 void spawn_deadline(const struct spawn *s, int timeout);
 
@@ -49,7 +61,6 @@ bool spawn_has_ended(const struct spawn *s);
 
 /** spawn_died - what to say when init ended without a word: signal or status, and whether the
  * kernel's OOM killer was it. Reaps. Returns -1 with @err filled. */
-struct cgroup_record;
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err);
 
 /** spawn_privileged - CAP_SYS_ADMIN in our own user namespace */

@@ -4,8 +4,8 @@
  *
  * mkdir(2) of the container's directory is what makes an id unique. From then on the directory is
  * reached by its fd. The status is never written down: a container is stopped when its init does
- * not run (pid and start time, so a reused pid does not count), it waits for start while the socket
- * start.sock takes connections, and it runs when init has let go of that socket, which execve does.
+ * not run (pid and start time, so a reused pid does not count), it waits for start while init holds
+ * the socket start.sock, and it runs when init has let go of that socket, which execve does.
  * So a runtime that is killed between two steps cannot leave a wrong status behind.
  */
 #include "host/store.h"
@@ -370,16 +370,15 @@ void found_close(struct found *f)
     *f = (struct found)FOUND_INIT;
 }
 
-/* Whether init still takes connections for start. */
+/* Whether init still holds the socket that start connects to. One of another type is refused for
+ * its type while the socket is there, and for nobody being there afterwards (unix(7), EPROTOTYPE,
+ * ECONNREFUSED): init is not woken for the question. */
 static bool waits_for_start(int dir)
 {
-    struct err ignored;
-    int sock = fd_unix_connect_at(dir, STORE_SOCKET, SOCK_SEQPACKET | SOCK_NONBLOCK, &ignored);
+    struct err why = ERR_INIT;
 
-    if (sock < 0)
-        return ignored.errnum == EAGAIN; /* a full queue is one that nobody has closed */
-    fd_close(sock);
-    return true;
+    fd_close(fd_unix_connect_at(dir, STORE_SOCKET, SOCK_STREAM, &why));
+    return why.errnum == EPROTOTYPE;
 }
 
 enum oci_status store_status(const struct found *f)

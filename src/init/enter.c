@@ -181,12 +181,37 @@ int init_enter_namespaces(void *init, struct err *err)
     return init_arm_death_signal(in, err);
 }
 
+/*
+ * To move a process by its pid, the kernel stops every fork and exec on the machine, and waits for
+ * a grace period of RCU to be able to: some 10 ms. A thread that moves itself alone ("0" to the
+ * file tasks, cgroups v1) needs neither. What does not take us is left to the host side, which can
+ * tell why; it says so when it has done it.
+ */
+static int enter_cgroups(struct init *in, struct err *err)
+{
+    struct protocol_entered entered = {0};
+    struct protocol_message m;
+    size_t n;
+
+    if (protocol_expect(in->sock, PROTOCOL_CGROUPS, &m, err) < 0)
+        return -1;
+    n = m.n_fds;
+    while (entered.n < n && write(m.fds[entered.n], "0", 1) == 1)
+        entered.n++;
+    protocol_message_clear(&m);
+    if (protocol_send(in->sock, PROTOCOL_ENTERED, &entered, sizeof entered, NULL, 0, err) < 0)
+        return -1;
+    return entered.n == n ? 0 : proceed(in, err);
+}
+
 int init_enter_cgroup(void *init, struct err *err)
 {
     struct init *in = init;
 
     if (!in->setup.plan.wait_cgroup)
         return 0;
+    if ((in->setup.flags & SETUP_CGROUPS) && enter_cgroups(in, err) < 0)
+        return -1;
     if (proceed(in, err) < 0)
         return -1;
     if (in->setup.plan.unshare_late && unshare((int)in->setup.plan.unshare_late) < 0)

@@ -4,8 +4,8 @@
  *
  * A created container is init in accept(2) on the socket that it inherited: `start` connects, says
  * GO, and the connection takes the place of the one to the runtime that created the container. A
- * connection that ends without GO was somebody asking whether we still wait (`state`), or a start
- * that died early; we go on waiting.
+ * connection that ends without GO was a start that died early; we go on waiting. `state` only looks
+ * whether the socket is still there, which does not wake us.
  *
  * The first process of a pid namespace is not killed by signals that it has no handler for, and
  * until the program runs there is nobody to handle any: so the waiting init takes signals by
@@ -248,7 +248,7 @@ __attribute__((noinline)) static void release_pages(uintptr_t waiting)
 
     /* Reaches beyond the end of the stack, which is only said (ENOMEM), not harmful. */
     madvise((void *)(here - RELEASE_STACK), RELEASE_STACK - 2 * page, MADV_DONTNEED);
-    /* Once: whoever only asks for the status wakes us too. */
+    /* Once: a start that died early wakes us too. */
     if (s.n == 0) {
         dl_iterate_phdr(find_segments, &s);
         isolate(waiting, page);

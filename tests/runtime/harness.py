@@ -186,12 +186,10 @@ def cgroup_mounts():
 
 
 def cgroup_dirs():
-    """All cgroups of this machine, but for those of the machine's own manager."""
+    """All cgroups of this machine."""
     found = set()
     for top, _ in cgroup_mounts():
         for path, dirs, _ in os.walk(top):
-            if "process_api" in dirs:
-                dirs.remove("process_api")
             found.update(os.path.join(path, d) for d in dirs)
     return found
 

@@ -10,7 +10,8 @@ import pytest
 
 from harness import cgroup_mounts, cgroup_of, read, until, v2_top, write
 
-pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+pytestmark = [pytest.mark.ocirun_only, pytest.mark.machine,
+              pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
 
 def v1(controller):

@@ -11,7 +11,8 @@ import pytest
 
 from harness import cgroup_of, libc, until
 
-pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+pytestmark = [pytest.mark.ocirun_only, pytest.mark.machine,
+              pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}[os.uname().machine]
 PROG_LOAD, PROG_ATTACH, PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, PROG_QUERY = 5, 8, 13, 15, 16

@@ -194,3 +194,26 @@ def test_nothing_sleeps(rt, bundle):
 
 def test_nothing_sleeps_on_v2(v2, bundle):
     check_no_wait(v2, bundle, 0)
+
+
+@pytest.mark.ocirun_only
+def test_nobody_is_moved_by_pid(rt, bundle):
+    """To write a pid to cgroup.procs stops each fork of the machine for a while: create and exec go without."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    log, command = rt.path("strace"), rt.command
+    c = rt.start(bundle.args("/bin/sleep", "1000"))
+    texts = []
+    try:
+        rt.command = ["strace", "-f", "-y", "-e", "trace=write", "-o", log] + command
+        c.exec("/bin/true").ok()
+        texts.append(read(log))
+        rt.run(rt.bundle("/bin/true")).ok()
+        texts.append(read(log))
+    finally:
+        rt.command = command
+    for text in texts:
+        assert not re.search(r"cgroup\.procs>", text), text
+        if any("pids" in names for _, names in cgroup_mounts()):
+            assert re.search(r'/pids/[^ ]*/tasks>, "0", 1\) += 1', text), text
+    c.stop()

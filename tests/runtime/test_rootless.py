@@ -17,7 +17,7 @@ import pytest
 
 import harness
 import ordinary
-from harness import TOKEN, read, receive_fd, until, write
+from harness import TOKEN, cgroup_of, read, receive_fd, until, write
 
 pytestmark = pytest.mark.ocirun_only
 
@@ -836,10 +836,17 @@ def test_delegated_relative_path(rt, delegation):
     os.rmdir(d.path(TOKEN + "/own/sub"))
 
 
+@pytest.mark.machine
 def test_own_cgroup_of_the_session(rt, user):
-    """Whatever the machine gives an ordinary user: with limits it works, or says why not."""
+    """Whatever the machine gives an ordinary user: with limits it works, or says why not. In a delegated unit it
+    has to work (tests/vm/run sets RUNTIME_DELEGATED)."""
     bundle = rt.bundle("true")
     bundle.linux["resources"] = {"pids": {"limit": 64}}
+    if os.environ.get("RUNTIME_DELEGATED"):
+        c = rt.hold(bundle)
+        assert read(cgroup_of(c.pid)[""] + "/pids.max").strip() == "64"
+        c.stop()
+        return
     result = rt.run(bundle)
     if result.rc != 0:
         assert re.search(r"linux\.resources\.pids\.limit: .*; ", result.err)

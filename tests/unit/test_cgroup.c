@@ -188,7 +188,7 @@ static void test_drivers(void **state)
     assert_int_equal(cgroup_plan("/x", "ID", CGROUP_DISABLED, arena, &r, &e), 0);
     assert_int_equal(r.places_n, 0);
     assert_int_equal(cgroup_prepare(&r, &e), 0);
-    assert_int_equal(cgroup_enter(&r, 1, false, &e), 0);
+    assert_int_equal(cgroup_enter(&r, 1, CGROUP_ALL, &e), 0);
     assert_int_equal(cgroup_v2_fd(&r), -1);
     assert_int_equal(cgroup_frozen(&r), -1);
     assert_int_equal(cgroup_oom_killed(&r, NULL, 0), -1);

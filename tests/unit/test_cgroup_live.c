@@ -137,7 +137,7 @@ static pid_t child(void (*work)(void))
             pause();
     }
     close(done[1]);
-    ok(cgroup_enter(&record, pid, false, &e));
+    ok(cgroup_enter(&record, pid, CGROUP_ALL, &e));
     assert_int_equal(write(go[1], &byte, 1), 1);
     if (read(done[0], &byte, 1) < 0)
         fail();
@@ -335,7 +335,7 @@ static void test_plain_directory(void **state)
     snprintf(path, sizeof path, "%s/x", dir);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(cgroup_enter(&r, getpid(), false, &e), -1);
+    assert_int_equal(cgroup_enter(&r, getpid(), CGROUP_ALL, &e), -1);
     assert_non_null(strstr(e.text, "not a cgroup filesystem"));
     place.created = true;
     assert_int_equal(cgroup_remove(&r, true, &e), -1);
@@ -667,7 +667,7 @@ static void test_caller_inside(void **state)
     if (caller == 0) {
         struct err ce = ERR_INIT;
 
-        if (cgroup_enter(&record, getpid(), false, &ce) < 0)
+        if (cgroup_enter(&record, getpid(), CGROUP_ALL, &ce) < 0)
             _exit(1);
         _exit(cgroup_signal_all(&record, SIGKILL, &ce) < 0 ? 2 : 42);
     }
