@@ -720,6 +720,8 @@ def user_bundle(bundle):
     bundle.userns(base=USER, size=1)
     bundle.config["process"]["user"] = {"uid": 0, "gid": 0}
     bundle.linux["resources"] = {}
+    for m in bundle.config["mounts"]:       # no group 5
+        m["options"] = [o for o in m.get("options", []) if not o.startswith("gid=")]
     return bundle
 
 
