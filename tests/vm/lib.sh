@@ -41,7 +41,8 @@ machine_tests()
 make_static()
 {
 	mkdir -p "$top/build/static" || return 1
-	(cd "$top/build/static" && { [ -e Makefile ] || "$top/configure" -q --enable-static; } &&
+	([ -x "$top/configure" ] || "$top/autogen.sh" || exit 1
+		cd "$top/build/static" && { [ -e Makefile ] || "$top/configure" -q --enable-static; } &&
 		make -s -j2 ocirun ocirun-systemd) </dev/null >"$top/build/static/log" 2>&1 ||
 		{ tail -n 20 "$top/build/static/log" && return 1; }
 }
