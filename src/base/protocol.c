@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -175,10 +176,12 @@ static int take_err(const struct protocol_message *m, struct err *err)
 
 bool protocol_last_words(int sock, struct err *err)
 {
+    struct pollfd p = {sock, POLLIN, 0};
     struct protocol_message m;
     struct err ignored;
 
-    while (protocol_receive(sock, &m, &ignored) == 1) {
+    /* Whoever has ended has said it all. Nobody is waited for who has not. */
+    while (poll(&p, 1, 0) == 1 && protocol_receive(sock, &m, &ignored) == 1) {
         protocol_message_clear(&m);
         if (m.type == PROTOCOL_ERROR) {
             take_err(&m, err);

@@ -231,6 +231,7 @@ int protocol_expect(int sock, enum protocol_type type, struct protocol_message *
  * protocol_last_words - what the other side said before it ended
  * Reads what is still queued, of any type, until an ERROR or the end. For a send or a receive that
  * failed because the other side is gone: its reason may lie behind messages that nobody waits for.
+ * Does not wait itself.
  * Returns true with @err filled, or false with @err as it was.
  */
 bool protocol_last_words(int sock, struct err *err);
