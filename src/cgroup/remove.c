@@ -120,11 +120,10 @@ static void remove_slices(const struct cgroup_place *place)
     struct err ignored = ERR_INIT;
     _cleanup_close_ int mount = cgroup_mount_open(place, &ignored);
     _cleanup_free_ char *path = strdup(place->path + 1);
+    bool ours = !systemd_manages(place);
     char *slash;
 
-    if (systemd_manages(place))
-        return;
-    while (mount >= 0 && path && (slash = strrchr(path, '/'))) {
+    while (ours && mount >= 0 && path && (slash = strrchr(path, '/'))) {
         *slash = '\0';
         if (unlinkat(mount, path, AT_REMOVEDIR) < 0)
             break;
