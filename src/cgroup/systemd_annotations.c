@@ -263,7 +263,7 @@ static int parse_array(struct parser *p, char *signature, size_t size)
     signature[0] = 'a';
     signature[1] = '\0';
     while (!take(p, ']')) {
-        char one[16];
+        char one[16] = "";
 
         if (any && !take(p, ','))
             return fail_at(p);
@@ -319,7 +319,7 @@ int systemd_parse_value(const char *text, struct oci_arena *arena, struct system
                         struct err *err)
 {
     struct parser p = {.text = text, .arena = arena, .err = err};
-    char signature[24];
+    char signature[24] = "";
     int failed;
 
     if (take(&p, '['))
