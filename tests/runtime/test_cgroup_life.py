@@ -158,6 +158,11 @@ def test_state_tells_an_oom_kill(rt, bundle, init):
 
 # ---- no fixed waits ----
 
+def strace(*options):
+    """A program that is traced cannot be searched for leaks."""
+    return ["strace", "-E", "ASAN_OPTIONS=%s:detect_leaks=0" % os.environ.get("ASAN_OPTIONS", ""), *options]
+
+
 def check_no_wait(rt, bundle, on_v1):
     if not shutil.which("strace"):
         pytest.skip("no strace")
@@ -168,7 +173,7 @@ def check_no_wait(rt, bundle, on_v1):
     rt.command = list(command)
     calls = "nanosleep,clock_nanosleep,poll,ppoll,select,pselect6,epoll_wait,epoll_pwait"
     at = rt.command.index("v2") + 1 if command[0] == "unshare" else 0
-    rt.command[at:at] = ["strace", "-e", "trace=" + calls, "-o", log]
+    rt.command[at:at] = strace("-e", "trace=" + calls, "-o", log)
     text = ""
     try:
         for words in (["create", "--bundle", bundle.dir, "--pid-file", pid_file, ident], ["start", ident],
@@ -205,9 +210,7 @@ def test_nobody_is_moved_by_pid(rt, bundle):
     c = rt.start(bundle.args("/bin/sleep", "1000"))
     texts = []
     try:
-        # A traced program cannot be searched for leaks.
-        quiet = "ASAN_OPTIONS=%s:detect_leaks=0" % os.environ.get("ASAN_OPTIONS", "")
-        rt.command = ["strace", "-f", "-y", "-E", quiet, "-e", "trace=write", "-o", log] + command
+        rt.command = strace("-f", "-y", "-e", "trace=write", "-o", log) + command
         c.exec("/bin/true").ok()
         texts.append(read(log))
         rt.run(rt.bundle("/bin/true")).ok()
