@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import manager  # noqa: E402
 import units  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -222,3 +223,15 @@ def sd(rt):
 
     rt.argv = argv
     yield rt
+
+
+@pytest.fixture
+def fake(sd):
+    """A function that puts a service manager of manager.py where the runtime looks for one."""
+    def make(at=units.PRIVATE, **behaviour):
+        path = sd.path("socket")
+        it = manager.Manager(path, **behaviour)
+        sd.cleanups.append(it.close)
+        units.bound(sd, path, at)
+        return it
+    yield make

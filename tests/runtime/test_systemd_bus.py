@@ -9,37 +9,14 @@ import socket
 import pytest
 
 from harness import SLOWNESS, alive, until
-from manager import Close, Error, Job, Manager
-from units import unit_of
+from manager import Close, Error, Job
+from units import PRIVATE, SYSTEM_BUS, bound, hidden, unit_of
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
-PRIVATE, SYSTEM_BUS = "/run/systemd/private", "/run/dbus/system_bus_socket"
 # seconds: enough for all that does not wait for ever
 LIMIT = max(1, int(SLOWNESS / 2))
 SHORT = dict(os.environ, OCIRUN_TIMEOUT=str(LIMIT))
-
-
-def hidden(rt, script):
-    """The runtime in a mount namespace whose /run is prepared by a script."""
-    argv = rt.argv
-    rt.argv = lambda *a, **kw: ["unshare", "-m", "sh", "-c",
-                                "mount -t tmpfs run /run && " + script + " exec \"$@\"", "x"] + argv(*a, **kw)
-
-
-def bound(rt, path, at):
-    hidden(rt, "mkdir %s && : >%s && mount --bind %s %s &&" % (os.path.dirname(at), at, path, at))
-
-
-@pytest.fixture
-def manager(sd):
-    def make(at=PRIVATE, **behaviour):
-        path = sd.path("socket")
-        it = Manager(path, **behaviour)
-        sd.cleanups.append(it.close)
-        bound(sd, path, at)
-        return it
-    yield make
 
 
 # ---- nobody ----
@@ -74,9 +51,9 @@ def test_a_bus_that_is_none(sd, bundle, listens):
     Job("done", early=True),
     Job("done", first=[(5, "another.scope", "failed"), (7, "another.scope", "failed"), (6, None, "canceled")]),
 ], ids=["in order", "the signal first", "other jobs first"])
-def test_good(manager, sd, bundle, at, start):
+def test_good(fake, sd, bundle, at, start):
     """What this manager does well, create takes: the other tests fail for what they say, and not for its D-Bus."""
-    it = manager(at, start=start)
+    it = fake(at, start=start)
     c = sd.create(bundle.hold())
     assert it.asked("StartTransientUnit")[0][:2] == [unit_of(c), "replace"]
     assert bool(it.asked("Hello")) == bool(it.asked("Subscribe")) == (at == SYSTEM_BUS)
@@ -110,10 +87,10 @@ UNREACHABLE = "systemd cgroup driver: no bus: connect to unix:path=%s: Connectio
     (Close(), UNREACHABLE),
 ], ids=["no end", "the end of others", "no reply", "failed", "timeout", "the signal first", "not allowed", "error",
         "ends with a job", "ends without"])
-def test_start_that_fails(manager, sd, bundle, start, text):
+def test_start_that_fails(fake, sd, bundle, start, text):
     """One line that says what was waited for; init is gone, and the manager was asked to forget the unit where it may
     have one."""
-    it = manager(start=start)
+    it = fake(start=start)
     result = sd.failing_create(bundle, env=SHORT)
     unit = "ocirun-%s.scope" % sd.ids[-1]
     assert result.err == "ocirun: create: " + text.replace("UNIT", unit).replace("LIMIT", str(LIMIT)) + "\n"
@@ -134,9 +111,9 @@ def test_start_that_fails(manager, sd, bundle, start, text):
     (Error("org.freedesktop.systemd1.NoSuchUnit", "No such unit"), None),
     (Job("done", early=True), None),
 ], ids=["no end", "no reply", "failed", "error", "ends", "no unit", "the signal first"])
-def test_stop_that_fails(manager, sd, bundle, stop, text):
+def test_stop_that_fails(fake, sd, bundle, stop, text):
     """The cgroup is gone, and with it the unit: the container is deleted, and the rest is a warning."""
-    it = manager(stop=stop)
+    it = fake(stop=stop)
     c = sd.hold(bundle)
     pid = c.pid
     result = sd.cmd("delete", "--force", c.id, globals=("--log-level", "warning"), env=SHORT).ok()
@@ -149,9 +126,9 @@ def test_stop_that_fails(manager, sd, bundle, stop, text):
 
 
 @pytest.mark.quick
-def test_death_in_the_middle(manager, sd, bundle):
+def test_death_in_the_middle(fake, sd, bundle):
     """create is killed while it waits for the job: delete --force ends what there is, and has the unit forgotten."""
-    it = manager(start=Job(None))
+    it = fake(start=Job(None))
     bundle.save()
     ident = sd.new_id()
     proc = sd.popen("create", "--bundle", bundle.dir, ident)
@@ -169,8 +146,8 @@ EXISTS = Error("org.freedesktop.systemd1.UnitExists", "Unit was already loaded o
 
 
 @pytest.mark.quick
-def test_unit_exists(manager, sd, bundle):
-    it = manager(start=EXISTS, state="active")
+def test_unit_exists(fake, sd, bundle):
+    it = fake(start=EXISTS, state="active")
     result = sd.failing_create(bundle)
     assert result.err == "ocirun: create: systemd: unit ocirun-%s.scope exists, it is active: File exists; another " \
         "container or service has that name: choose another id, or another linux.cgroupsPath\n" % sd.ids[-1]
@@ -178,16 +155,16 @@ def test_unit_exists(manager, sd, bundle):
 
 
 @pytest.mark.parametrize("state", ["failed", "inactive"])
-def test_old_unit_is_reset(manager, sd, bundle, state):
-    it = manager(start=[EXISTS, Job("done")], state=state)
+def test_old_unit_is_reset(fake, sd, bundle, state):
+    it = fake(start=[EXISTS, Job("done")], state=state)
     c = sd.create(bundle)
     assert it.asked("ResetFailedUnit") == [[unit_of(c)]] and len(it.asked("StartTransientUnit")) == 2
     c.delete("--force").ok()
 
 
-def test_property_that_the_manager_does_not_know(manager, sd, bundle):
+def test_property_that_the_manager_does_not_know(fake, sd, bundle):
     """What the driver says of its own accord is left out; version 230 has no CollectMode, and is not asked."""
-    it = manager(version="230", start=[
+    it = fake(version="230", start=[
         Error("org.freedesktop.DBus.Error.UnknownProperty", "Unknown property TasksAccounting."), Job("done")])
     c = sd.create(bundle)
     first, second = [dict(values[2]) for values in it.asked("StartTransientUnit")]
@@ -196,9 +173,9 @@ def test_property_that_the_manager_does_not_know(manager, sd, bundle):
 
 
 @pytest.mark.quick
-def test_manager_of_another_pid_namespace(manager, sd, bundle):
+def test_manager_of_another_pid_namespace(fake, sd, bundle):
     """The number of init there is not its number here: another process would get into the unit."""
-    it = manager()
+    it = fake()
     argv = sd.argv
     sd.argv = lambda *a, **kw: ["unshare", "--pid", "--fork", "--mount-proc"] + argv(*a, **kw)
     result = sd.failing_create(bundle)

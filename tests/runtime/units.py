@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests of the systemd cgroup driver share (test_systemd*.py): the questions to a real manager."""
+"""What the tests of the systemd cgroup driver share (test_systemd*.py): the questions to a real manager, and the place
+for one that is none."""
 
 import os
 import re
@@ -11,6 +12,7 @@ from harness import SLOWNESS, cgroup_layout, cgroup_of, read, until
 
 V2 = cgroup_layout() == "v2"
 SYSTEMD = ["--cgroup-manager", "systemd"]
+PRIVATE, SYSTEM_BUS = "/run/systemd/private", "/run/dbus/system_bus_socket"
 # These tests ask for units of root, and become an ordinary user themselves: sd_booted(3).
 needs_systemd = pytest.mark.skipif(not os.path.isdir("/run/systemd/system") or os.geteuid() != 0,
                                    reason="needs systemd as init, and root")
@@ -59,3 +61,14 @@ def version():
 def number(path, name):
     text = read(os.path.join(path, name)).split()[0]
     return -1 if text == "max" else int(text)
+
+
+def hidden(rt, script):
+    """The runtime in a mount namespace whose /run is prepared by a script."""
+    argv = rt.argv
+    rt.argv = lambda *a, **kw: ["unshare", "-m", "sh", "-c",
+                                "mount -t tmpfs run /run && " + script + " exec \"$@\"", "x"] + argv(*a, **kw)
+
+
+def bound(rt, path, at):
+    hidden(rt, "mkdir %s && : >%s && mount --bind %s %s &&" % (os.path.dirname(at), at, path, at))
