@@ -71,9 +71,9 @@ def test_r173_device_rules(v2, bundle, rules, reads, writes):
     bundle.all_caps()
     bundle.linux["resources"] = {"devices": rules}
     c = v2.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
-    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == reads
-    assert (c.exec("sh", "-c", ": >>/tmp/loop").rc == 0) == writes
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == reads
+    assert (c.exec("sh", "-c", ": >>/dev/node").rc == 0) == writes
     c.exec("sh", "-c", ": <>/dev/null && : </dev/zero").ok()
     c.stop()
 
@@ -82,16 +82,16 @@ def test_update_replaces_the_device_program(v2, bundle):
     bundle.all_caps()
     bundle.linux["resources"] = {"devices": [{"allow": False}]}
     c = v2.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
     rule = {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "rwm"}
     for allowed in (True, False, True, False):
         rules = [{"allow": False}] + ([rule] if allowed else [])
         v2.cmd("update", "-r", "-", c.id, input=json.dumps({"devices": rules})).ok()
-        assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == allowed
+        assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == allowed
     # one that fails in another member leaves the list as it was
     document = {"devices": [{"allow": False}, rule], "unified": {"cgroup.max.depth": "many"}}
     v2.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
-    assert c.exec("sh", "-c", ": </tmp/loop").rc != 0
+    assert c.exec("sh", "-c", ": </dev/node").rc != 0
     c.stop()
 
 

@@ -395,15 +395,15 @@ def test_update_devices(rt, bundle):
     bundle.linux["resources"]["devices"] = [{"allow": False, "access": "rwm"}]
     bundle.all_caps()
     c = rt.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
-    assert c.exec("sh", "-c", ": </tmp/loop").rc != 0
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
+    assert c.exec("sh", "-c", ": </dev/node").rc != 0
     rules = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "r"}]
     rt.cmd("update", "-r", "-", c.id, input=json.dumps({"devices": rules})).ok()
-    c.exec("sh", "-c", ": </tmp/loop").ok()
-    assert c.exec("sh", "-c", ": <>/tmp/loop").rc != 0
+    c.exec("sh", "-c", ": </dev/node").ok()
+    assert c.exec("sh", "-c", ": <>/dev/node").rc != 0
     # an update of something else leaves the list alone
     rt.cmd("update", "--pids-limit", "100", c.id).ok()
-    c.exec("sh", "-c", ": </tmp/loop").ok()
+    c.exec("sh", "-c", ": </dev/node").ok()
     c.stop()
 
 
@@ -638,10 +638,10 @@ def test_update_takes_devices_back(rt, bundle, rules):
     bundle.all_caps()
     bundle.linux["resources"] = {"devices": rules}
     c = rt.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
-    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == (not rules)
     other = [{"allow": False}, {"allow": bool(rules), "type": "c", "major": 10, "minor": 237, "access": "rwm"}]
     document = {"devices": other, "hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}
     rt.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
-    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == (not rules)
     c.stop()
