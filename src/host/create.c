@@ -247,8 +247,8 @@ static int send_mount_sources(void *subject, struct err *err)
 {
     struct creation *c = subject;
     struct protocol_message m;
-    int result =
-        sources_send(c->spawn.sock, &c->bundle, c->privileged, c->bind_devices, c->notify_dir, err);
+    int result = sources_send(c->spawn.sock, &c->bundle, c->privileged,
+                              (c->setup.flags & SETUP_USER_NAMESPACE) != 0, c->notify_dir, err);
 
     /* It takes its time, and init has enough to do; before hooks run it has to be. */
     spawn_forget_self(&c->spawn);

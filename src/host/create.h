@@ -26,7 +26,7 @@ struct creation {
     int seccomp;    /* compiled filter, or -1 */
     struct protocol_seccomp filter;
     struct store_staged committed; /* the record of a created container, not in force yet */
-    bool privileged, bind_devices, has_notify;
+    bool privileged, has_notify;
     bool made;           /* the container's directory is ours */
     bool born_in_cgroup; /* v2 is all there is: CLONE_INTO_CGROUP */
     bool cgroup_made;
