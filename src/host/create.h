@@ -37,6 +37,9 @@ struct creation {
 int creation_begin(struct creation *c, const struct runtime *rt, const struct create_options *o,
                    bool detach, struct err *err);
 
+/** creation_linux - the member linux of the configuration; an empty one if there is none */
+const struct oci_linux *creation_linux(const struct creation *c);
+
 /** creation_make - carry out; on failure everything is undone. Afterwards the container is created
  * and init (c->spawn.pid, our child) waits for start. */
 int creation_make(struct creation *c, struct err *err);

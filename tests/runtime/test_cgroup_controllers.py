@@ -205,12 +205,16 @@ def test_rdma_on_v1(rt, bundle):
     rt.failing_create(bundle, match=r"linux.resources.rdma.mlx5_9: .*rdma.max")
 
 
-def test_block_io_on_v1(rt, bundle):
-    v1("blkio")
+def a_disk():
     disks = [d for d in os.listdir("/sys/block") if not d.startswith(("loop", "ram", "zram"))]
     if not disks:
         pytest.skip("no disk")
-    major, minor = map(int, read("/sys/block/%s/dev" % disks[0]).split(":"))
+    return map(int, read("/sys/block/%s/dev" % disks[0]).split(":"))
+
+
+def test_block_io_on_v1(rt, bundle):
+    v1("blkio")
+    major, minor = a_disk()
     limit = [{"major": major, "minor": minor, "rate": 1 << 20}]
     bundle.linux["resources"] = {"blockIO": {"throttleReadBpsDevice": limit, "throttleWriteIOPSDevice": limit}}
     c = rt.hold(bundle)
@@ -224,10 +228,7 @@ def test_block_io_on_v1(rt, bundle):
 
 def test_block_io_on_v2(rt, bundle):
     v2_has("io")
-    disks = [d for d in os.listdir("/sys/block") if not d.startswith(("loop", "ram", "zram"))]
-    if not disks:
-        pytest.skip("no disk")
-    major, minor = map(int, read("/sys/block/%s/dev" % disks[0]).split(":"))
+    major, minor = a_disk()
     limit = [{"major": major, "minor": minor, "rate": 1 << 20}]
     bundle.linux["resources"] = {"blockIO": {"throttleReadBpsDevice": limit, "throttleWriteIOPSDevice": limit}}
     c = rt.hold(bundle)

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 
 import pytest
@@ -220,6 +221,18 @@ def test_list(rt, bundle):
     table = rt.cmd("list").ok().out.splitlines()
     assert re.match(r"^(ID|NAME)\s+PID\s+STATUS\s+BUNDLE", table[0])
     assert table[1].split()[:4] == [c.id, str(c.pid), "created", os.path.realpath(bundle.dir)]
+
+
+def test_list_of_more_than_may_be_open(rt, bundle):
+    """The status of a paused container is asked of its cgroup, of each one as of the first."""
+    made = [rt.create(bundle) for _ in range(12)]
+    for c in made:
+        rt.cmd("pause", c.id).ok()
+    few = rt.cmd("list", "--format", "json",
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))).ok()
+    assert sorted((e["id"], e["status"]) for e in json.loads(few.out)) == sorted((c.id, "paused") for c in made)
+    for c in made:
+        rt.cmd("resume", c.id).ok()
 
 
 def test_list_empty_json(rt):
