@@ -100,6 +100,29 @@ def test_r175_check_before_update_on_v2(rt, bundle):
     c.stop()
 
 
+def test_r176_burst_and_quota(rt, bundle):
+    """A burst is no more than a positive quota: also than the one of before, whichever of the two changes."""
+    on_v1 = any("cpu" in names for _, names in cgroup_mounts())
+    if not on_v1:
+        v2_has("cpu")
+    quota_file, burst_file = ("cpu.cfs_quota_us", "cpu.cfs_burst_us") if on_v1 else ("cpu.max", "cpu.max.burst")
+    bundle.linux["resources"] = {"cpu": {"quota": 50000, "period": 100000, "burst": 50000}}
+    c = rt.hold(bundle)
+
+    def now():
+        return file_of(c, "cpu", quota_file).split()[0], file_of(c, "cpu", burst_file)
+
+    assert now() == ("50000", "50000")
+    for cpu in ({"burst": 50001}, {"quota": 49999}, {"quota": 10000, "burst": 10001}):
+        assert "linux.resources.cpu.burst: " in update(rt, c, {"cpu": cpu}).fails().err
+        assert now() == ("50000", "50000")
+    update(rt, c, {"cpu": {"quota": 10000, "burst": 10000}}).ok()
+    assert now() == ("10000", "10000")
+    update(rt, c, {"cpu": {"quota": -1, "burst": 60000}}).ok()
+    assert now() == ("-1" if on_v1 else "max", "60000")
+    c.stop()
+
+
 def test_cpuset_partition_on_v2(rt, bundle):
     """The kernel takes any word, and says in the file whether it has become one."""
     v2_has("cpuset")

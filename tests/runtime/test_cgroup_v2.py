@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import TOKEN, cgroup_mounts, cgroup_of, read, until, v2_top
+from harness import MS_BIND, TOKEN, cgroup_mounts, cgroup_of, mount, read, umount, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -231,6 +231,62 @@ def test_r168_r169_not_handed_over(v2, bundle, change):
     c = v2.hold(bundle)
     where = directory(c)
     assert os.stat(where).st_uid == 0 and set(owners(where).values()) == {0}
+    c.stop()
+
+
+def handed_over(rt, bundle):
+    """A container that is to get its cgroup."""
+    bundle.namespace("cgroup")
+    bundle.drop_mount("/sys/fs/cgroup")
+    bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "nodev", "noexec"])
+    return rt.hold(bundle.userns())
+
+
+@pytest.fixture
+def kernel_list(rt):
+    """Give the kernel's list of what is delegated another content, or take it away: for this mount namespace."""
+    def change(content=None):
+        target, source = "/sys/kernel/cgroup", rt.path("delegate")
+        if content is None:
+            os.mkdir(source)
+        else:
+            target, source = target + "/delegate", write(source, content)
+        mount(source, target, None, MS_BIND)
+        rt.cleanups.append(lambda: umount(target))
+    return change
+
+
+def test_r170_what_the_kernel_lists(v2, bundle, kernel_list):
+    """What is listed and does not exist is no failure; what would be somewhere else is not looked for."""
+    kernel_list("cgroup.procs\nno.such.file\n../cgroup.max.depth\ncgroup.max.depth\n")
+    c = handed_over(v2, bundle)
+    where = directory(c)
+    assert os.stat(where).st_uid == 100000
+    assert {n for n, owner in owners(where).items() if owner == 100000} == {"cgroup.procs", "cgroup.max.depth"}
+    assert os.stat(os.path.dirname(where) + "/cgroup.procs").st_uid == 0
+    c.stop()
+
+
+def test_r171_kernels_without_the_list(v2, bundle, kernel_list):
+    kernel_list()
+    c = handed_over(v2, bundle)
+    where = directory(c)
+    assert os.stat(where).st_uid == 100000
+    assert {n for n, owner in owners(where).items() if owner == 100000} == {
+        "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
+    c.stop()
+
+
+def test_r167_v1_is_never_handed_over(rt, bundle):
+    """Where there is v1, also nothing of v2: who may write there could get around what v1 limits."""
+    tops = [top for top, names in cgroup_mounts() if "" not in names]
+    if not tops:
+        pytest.skip("v1 only")
+    c = handed_over(rt, bundle)
+    places = {place for place in cgroup_of(c.pid).values() if c.id in place}
+    assert any(place.startswith(top + "/") for place in places for top in tops)
+    for place in places:
+        assert os.stat(place).st_uid == 0 and set(owners(place).values()) == {0}, place
     c.stop()
 
 
