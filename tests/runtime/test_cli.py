@@ -128,6 +128,7 @@ def test_option_positions(rt, bundle, order):
 
 
 @pytest.mark.ocirun_only
+@pytest.mark.untraced("executes the runtime by other names")
 def test_works_under_other_names(rt, bundle):
     for name in ("runc", "crun"):
         link = rt.path(name)
