@@ -90,7 +90,7 @@ def test_regex(rt, bundle):
     names = ["%s-%s" % (rt.new_id(), end) for end in ("one", "two", "other")]
     for name in names:
         rt.cmd("run", "-d", "--bundle", bundle.dir, name).ok()
-    both = "-(one|two)$"
+    both = "(one|two)$"
     failed = rt.cmd("delete", "--regex", both).fails().err.splitlines()
     assert sorted(re.search(r"-(one|two): .*cannot delete container", line).group(1) for line in failed) == ["one", "two"]
     rt.cmd("kill", "-r", both, "KILL").ok()
