@@ -83,7 +83,8 @@ def test_cve_2019_19921_race(rt, bundle, swapper):
     assert 0 < made
 
 
-@pytest.mark.parametrize("key,place", [("kernel.domainname", "/proc/sys/kernel"), ("net.ipv4.ip_forward", "/proc/sys/net/ipv4")])
+@pytest.mark.parametrize("key,place", [("kernel.domainname", "/proc/sys/kernel"), ("net.ipv4.ip_forward", "/proc/sys/net/ipv4")],
+                         ids=["domainname", "ip_forward"])
 def test_cve_2025_52881_race(rt, bundle, canary, swapper, key, place):
     """A mount that by turns lands in a volume and on the very file of /proc that a setting is then written to."""
     name = key.rpartition(".")[2]

@@ -83,17 +83,23 @@ def test_kill_all_spelling(rt, bundle, position):
 @pytest.mark.ocirun_only
 def test_kill_all_after_init_died(rt, bundle):
     bundle.drop_namespace("pid")
-    c = rt.start(bundle.sh("sleep 1001 & echo ready")).wait_out("ready")
+    c = rt.start(bundle.sh("sleep 1001 & echo $! ready")).wait_out("ready")
     c.wait()
+    other = int(c.out.split()[0])
+    assert alive(other)
     rt.cmd("kill", "--all", c.id, "KILL").ok()
+    until(lambda: not alive(other), "the end of the other process")
     c.delete().ok()
 
 
 def test_delete_kills_the_rest_without_pid_namespace(rt, bundle):
     bundle.drop_namespace("pid")
-    c = rt.start(bundle.sh("sleep 1001 & echo ready")).wait_out("ready")
+    c = rt.start(bundle.sh("sleep 1001 & echo $! ready")).wait_out("ready")
     c.wait()
+    other = int(c.out.split()[0])
+    assert alive(other)
     c.delete("--force").ok()
+    until(lambda: not alive(other), "the end of the other process")
 
 
 def test_kill_paused(rt, bundle):
