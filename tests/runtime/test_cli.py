@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -229,11 +230,16 @@ def test_list_empty_json(rt):
 @pytest.mark.ocirun_only
 def test_list_skips_broken_entries(rt, bundle):
     c = rt.create(bundle)
-    os.makedirs(rt.root + "/broken")
-    write(rt.root + "/broken/state.json", "{")
+    # the second is what a lost power supply leaves
+    for name, text in (("broken", "{"), ("zeros", "\0" * 4096), ("empty", "")):
+        os.makedirs(rt.root + "/" + name)
+        write(rt.root + "/" + name + "/state.json", text)
+    for args in (["list", "-f", "json"], ["list"], ["list", "-q"]):
+        result = rt.cmd(*args).ok()
+        assert c.id in result.out and result.err == ""
     assert [e["id"] for e in json.loads(rt.cmd("list", "-f", "json").out) if e.get("id") == c.id] == [c.id]
-    import shutil
-    shutil.rmtree(rt.root + "/broken")
+    for name in ("broken", "zeros", "empty"):
+        shutil.rmtree(rt.root + "/" + name)
 
 
 def test_bad_formats(rt, bundle):

@@ -161,7 +161,7 @@ def test_bind_source_missing(rt, bundle):
 def test_bind_file_on_directory(rt, bundle):
     write(rt.path("file"), "")
     bundle.add_mount("/mnt", rt.path("file"), "bind", ["bind"])
-    rt.failing_create(bundle, match="/mnt.*directory")
+    rt.failing_create(bundle, match="/mnt.*[Nn]ot a directory")
 
 
 def test_bind_directory_on_file(rt, bundle):

@@ -483,7 +483,7 @@ def test_delete_of_bad_ids_removes_nothing(rt, ident):
 
 
 @pytest.mark.ocirun_only
-@pytest.mark.parametrize("text", ["", "garbage", "{", '{"cgroups":{"pids":"/"}}', '{"pid":1}'])
+@pytest.mark.parametrize("text", ["", "\0" * 4096, "garbage", "{", '{"cgroups":{"pids":"/"}}', '{"pid":1}'])
 def test_delete_with_garbage_record(rt, bundle, text, canary):
     c = rt.create(bundle)
     write(os.path.join(rt.root, c.id, "state.json"), text)
