@@ -190,6 +190,17 @@ def test_c05_nobody_holds_the_output_with_a_terminal(rt, bundle, command):
         c.stop()
 
 
+def test_conmon_the_program_leads_its_group(rt, bundle):
+    """A monitor whose time is over kills the process group of the pid; the runtime's own must not be it."""
+    c = rt.hold(bundle)
+    pid = exec_detached(c, "sleep", "1000")
+    for leader in (c.pid, pid):
+        assert os.getpgid(leader) == os.getsid(leader) == leader
+    os.killpg(pid, 9)
+    assert pid_wait(pid) == 137
+    c.stop()
+
+
 # ---- the surroundings of the runtime ----
 
 @pytest.mark.quick
