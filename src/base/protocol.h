@@ -92,13 +92,13 @@ enum protocol_setup_flags {
     SETUP_CHROOT = 1 << 4,     /* no mount namespace of our own: attach at the path, chroot */
     SETUP_KEEP_GROUPS = 1 << 5,  /* annotation run.oci.keep_original_groups */
     SETUP_NOT_DUMPABLE = 1 << 6, /* joins something: before the first setns */
-    SETUP_HOST_SYSFS = 1 << 7,   /* reserved */
     SETUP_NOTIFY = 1 << 8, /* bind the sd_notify directory (a SOURCES entry beyond the config's) */
-    SETUP_DETACH = 1 << 9,
     SETUP_DENY_SETGROUPS = 1 << 10, /* setgroups is denied in the user namespace */
-    SETUP_BIND_DEVICES = 1 << 11,   /* mknod will not work: devices come as SOURCES */
-    SETUP_APPARMOR = 1 << 12,       /* the machine has AppArmor switched on */
-    SETUP_SELINUX = 1 << 13,        /* the machine has SELinux switched on */
+    /* Init will be in a user namespace that is not the initial one, ours or the container's: mknod
+     * makes nodes that nobody may open, so devices come as SOURCES; ids may have no mapping. */
+    SETUP_USER_NAMESPACE = 1 << 11,
+    SETUP_APPARMOR = 1 << 12, /* the machine has AppArmor switched on */
+    SETUP_SELINUX = 1 << 13,  /* the machine has SELinux switched on */
     SETUP_RUN = 1 << 14, /* start follows on the same socket instead of over the listening one */
     SETUP_LOOPBACK = 1 << 15, /* the network namespace is new */
     SETUP_CGROUPS = 1 << 16,  /* CGROUPS comes before the PROCEED that wait_cgroup waits for */

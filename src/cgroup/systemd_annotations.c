@@ -117,6 +117,15 @@ static int not_whole(struct parser *p, const char *text)
     return fail_at(p);
 }
 
+/* @end: where the conversion stopped */
+static int add_number(struct parser *p, struct systemd_value v, const char *text, size_t len,
+                      const char *end, bool fits)
+{
+    if (end != text + len)
+        return not_whole(p, text);
+    return fits ? add(p, v) : out_of_range(p, text, len, v.type);
+}
+
 static int add_unsigned(struct parser *p, const char *text, size_t len, char type, uint64_t max)
 {
     struct systemd_value v = {.type = type};
@@ -124,11 +133,7 @@ static int add_unsigned(struct parser *p, const char *text, size_t len, char typ
 
     errno = 0;
     v.v.u = strtoull(text, &end, 0);
-    if (end != text + len)
-        return not_whole(p, text);
-    if (*text == '-' || errno || v.v.u > max)
-        return out_of_range(p, text, len, type);
-    return add(p, v);
+    return add_number(p, v, text, len, end, *text != '-' && !errno && v.v.u <= max);
 }
 
 static int add_signed(struct parser *p, const char *text, size_t len, char type, int64_t max)
@@ -138,11 +143,7 @@ static int add_signed(struct parser *p, const char *text, size_t len, char type,
 
     errno = 0;
     v.v.i = strtoll(text, &end, 0);
-    if (end != text + len)
-        return not_whole(p, text);
-    if (errno || v.v.i > max || v.v.i < -max - 1)
-        return out_of_range(p, text, len, type);
-    return add(p, v);
+    return add_number(p, v, text, len, end, !errno && v.v.i <= max && v.v.i >= -max - 1);
 }
 
 /* @type: as named before it, 0: int32, or double when it has a point. */

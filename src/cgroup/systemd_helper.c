@@ -67,7 +67,9 @@ static int take_answer(int sock, int milliseconds, struct err *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return err_set(err, ECONNRESET, "systemd helper: ended without an answer");
+            return err_set(err, ECONNRESET,
+                           "systemd helper: ended without an answer, or is of another "
+                           "version than the caller");
         got += (size_t)n;
     }
     *err = answer;

@@ -15,11 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIRE_VERSION "2"
+#define WIRE_VERSION 2
 
 /* Bounds on what is decoded. */
 #define PROPERTIES_MAX 4096
 #define VALUES_MAX 65536
+
+/* The answer is a struct err as it is, so that its size belongs to the format. */
+static const char *version(char text[static 32])
+{
+    snprintf(text, 32, "%d/%zu", WIRE_VERSION, sizeof(struct err));
+    return text;
+}
 
 /* ---- writing ---- */
 
@@ -56,12 +63,12 @@ static void write_value(FILE *f, const struct systemd_value *v)
 
 char *systemd_wire_encode(const struct systemd_request *r, size_t *len)
 {
-    char *text = NULL;
+    char *text = NULL, ours[32];
     FILE *f = open_memstream(&text, len);
 
     if (!f)
         return NULL;
-    field(f, WIRE_VERSION);
+    field(f, "%s", version(ours));
     field(f, "%d", (int)r->op);
     field(f, "%d", r->timeout);
     field(f, "%s", r->bus);
@@ -174,9 +181,10 @@ int systemd_wire_decode(const char *data, size_t len, struct oci_arena *arena,
 {
     struct reader r = {.at = data, .end = data + len};
     struct systemd_property *list;
+    char ours[32];
 
     *out = (struct systemd_request){.op = SYSTEMD_STOP};
-    if (strcmp(next(&r), WIRE_VERSION) != 0)
+    if (strcmp(next(&r), version(ours)) != 0)
         return err_set(err, EPROTO, "systemd helper: of another version than the caller");
     out->op = (enum systemd_op)next_number(&r, SYSTEMD_STOP);
     out->timeout = (int)next_number(&r, INT32_MAX);

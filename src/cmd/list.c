@@ -33,28 +33,41 @@ static const struct options_syntax syntax = {
 
 enum { COLUMNS = 6 };
 
-/* Replace an owner that is a number by its name, if it has one. */
-static void name_owner(struct oci_state *state, struct oci_arena *arena)
+/* The name of the user in /etc/passwd, or @uid as it is. */
+static const char *name_of(const char *uid, struct oci_arena *arena)
 {
+    const char *name = NULL;
     struct passwd *entry;
-    uint32_t uid;
+    uint32_t number;
     FILE *file;
 
-    if (!state->owner || options_u32(state->owner, &uid) < 0)
-        return;
+    if (options_u32(uid, &number) < 0)
+        return uid;
     file = fopen("/etc/passwd", "re");
     if (!file)
-        return;
-    while ((entry = fgetpwent(file))) {
-        if (entry->pw_uid == uid) {
-            char *name = oci_strdup(arena, entry->pw_name);
-
-            if (name)
-                state->owner = name;
-            break;
-        }
+        return uid;
+    while (!name && (entry = fgetpwent(file))) {
+        if (entry->pw_uid == number)
+            name = oci_strdup(arena, entry->pw_name);
     }
     fclose(file);
+    return name ? name : uid;
+}
+
+/* Mostly they are all of one user: the file is read once for that. */
+static void name_owners(struct oci_state *states, size_t n, struct oci_arena *arena)
+{
+    const char *uid = NULL, *name = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!states[i].owner)
+            continue;
+        if (!uid || strcmp(uid, states[i].owner) != 0) {
+            uid = states[i].owner;
+            name = name_of(uid, arena);
+        }
+        states[i].owner = name;
+    }
 }
 
 static const char *or_empty(const char *text)
@@ -126,8 +139,7 @@ static int list(const struct runtime *rt, const struct list_options *o, struct o
             puts(states[i].id);
         return cmd_print("", 0, err);
     }
-    for (size_t i = 0; i < n; i++)
-        name_owner(&states[i], arena);
+    name_owners(states, n, arena);
     return strcmp(o->format, "json") == 0 ? print_json(states, n, err)
                                           : print_table(states, n, err);
 }

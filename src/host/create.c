@@ -17,39 +17,24 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/stage.h"
-#include "base/sys.h"
 #include "base/trace.h"
 #include "base/util.h"
 #include "host/delegation.h"
 #include "host/handoff.h"
 #include "host/hooks.h"
-#include "host/inside.h"
 #include "host/limits.h"
-#include "host/lsm.h"
 #include "host/namespaces.h"
 #include "host/sources.h"
 #include "host/store.h"
-#include "host/validate.h"
 #include "seccomp/seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-static const struct oci_linux no_linux;
-
-static const struct oci_linux *lin(const struct creation *c)
-{
-    return c->bundle.config.linux_ ? c->bundle.config.linux_ : &no_linux;
-}
-
-/* ---- meeting init
- * ------------------------------------------------------------------------------------- */
+/* ---- meeting init ---- */
 
 /* init ended or is stuck: say which, instead of how that showed on the socket. */
 static int explain(struct creation *c, struct err *err)
@@ -83,8 +68,7 @@ static int tell(struct creation *c, enum protocol_type type, const void *data, s
     return protocol_send(c->spawn.sock, type, data, len, fds, n, err) < 0 ? explain(c, err) : 0;
 }
 
-/* ---- stages
- * ------------------------------------------------------------------------------------------- */
+/* ---- stages ---- */
 
 static void run_poststop_hooks(void *subject)
 {
@@ -132,13 +116,13 @@ static int cgroup_make(struct creation *c, struct err *err)
     if (c->record.cgroup.driver != CGROUP_SYSTEMD) {
         if (cgroup_prepare(&c->record.cgroup, err) < 0)
             return -1;
-    } else if (cgroup_start_unit(&c->record.cgroup, c->spawn.pid, lin(c)->resources,
+    } else if (cgroup_start_unit(&c->record.cgroup, c->spawn.pid, creation_linux(c)->resources,
                                  c->bundle.arena, err) < 0 ||
                store_write(c->dir, &c->record, err) < 0) {
         return -1;
     }
     /* What cannot get in the way of the set-up is in force before the process is in there. */
-    return cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_EARLY, err);
+    return cgroup_apply(&c->record.cgroup, creation_linux(c)->resources, CGROUP_EARLY, err);
 }
 
 /* Up to a dozen v1 hierarchies cost as much as the start of init, so they are made meanwhile.
@@ -201,7 +185,7 @@ static int notify_prepare(struct creation *c, struct err *err)
 
 static int rootfs_prepare(struct creation *c, struct err *err)
 {
-    enum oci_propagation p = lin(c)->rootfs_propagation;
+    enum oci_propagation p = creation_linux(c)->rootfs_propagation;
     bool shared = p == OCI_PROPAGATION_SHARED || p == OCI_PROPAGATION_RSHARED;
     int fd = sources_rootfs(&c->bundle, shared, err);
 
@@ -263,8 +247,8 @@ static int send_mount_sources(void *subject, struct err *err)
 {
     struct creation *c = subject;
     struct protocol_message m;
-    int result =
-        sources_send(c->spawn.sock, &c->bundle, c->privileged, c->bind_devices, c->notify_dir, err);
+    int result = sources_send(c->spawn.sock, &c->bundle, c->privileged,
+                              (c->setup.flags & SETUP_USER_NAMESPACE) != 0, c->notify_dir, err);
 
     /* It takes its time, and init has enough to do; before hooks run it has to be. */
     spawn_forget_self(&c->spawn);
@@ -292,7 +276,7 @@ static int let_go_on(struct creation *c, struct err *err)
 
 static int load_filter(struct creation *c, struct err *err)
 {
-    const struct oci_seccomp *profile = lin(c)->seccomp;
+    const struct oci_seccomp *profile = creation_linux(c)->seccomp;
     _cleanup_close_ int cache = -1;
 
     if (!profile)
@@ -402,7 +386,7 @@ static int cgroup_apply_limits(void *subject, struct err *err)
 {
     struct creation *c = subject;
 
-    if (cgroup_apply(&c->record.cgroup, lin(c)->resources, CGROUP_LATE, err) < 0)
+    if (cgroup_apply(&c->record.cgroup, creation_linux(c)->resources, CGROUP_LATE, err) < 0)
         return -1;
     return delegation_apply(&c->record.cgroup, &c->bundle.config, c->proc, c->spawn.pid, err);
 }
@@ -471,145 +455,7 @@ static const struct stage create_stages[] = {
     {"commit", store_commit, pid_file_remove, "5c: status is created"},
 };
 
-/* ---- before and after
- * --------------------------------------------------------------------------------- */
-
-static int fill_record(struct creation *c, struct err *err)
-{
-    struct record *r = &c->record;
-    struct bundle *b = &c->bundle;
-    struct oci_hooks *hooks;
-
-    r->version = RECORD_VERSION;
-    r->id = c->o->id;
-    r->bundle = b->path;
-    r->rootfs = b->rootfs;
-    r->created = record_now(b->arena);
-    r->owner = geteuid();
-    r->creator.pid = getpid();
-    r->creator.start_time = proc_start_time(getpid());
-    r->pid_namespace = inside_pid_namespace();
-    r->namespaces.set = true;
-    r->namespaces.bits = validate_namespaces(&b->config);
-    r->has_process = b->config.process != NULL;
-    r->start_hooks = b->config.hooks && b->config.hooks->start_container_n;
-    r->annotations = b->config.annotations;
-    r->annotations_n = b->config.annotations_n;
-    if (b->config.process) {
-        r->scheduling = b->config.process->scheduler || b->config.process->io_priority;
-        r->rlimits = b->config.process->rlimits;
-        r->rlimits_n = b->config.process->rlimits_n;
-    }
-    if (b->config.hooks && (b->config.hooks->poststart_n || b->config.hooks->poststop_n)) {
-        hooks = oci_alloc(b->arena, sizeof *hooks);
-        if (!hooks)
-            return err_set(err, ENOMEM, "record");
-        hooks->poststart = b->config.hooks->poststart;
-        hooks->poststart_n = b->config.hooks->poststart_n;
-        hooks->poststop = b->config.hooks->poststop;
-        hooks->poststop_n = b->config.hooks->poststop_n;
-        r->hooks = hooks;
-    }
-    return 0;
-}
-
-static int fill_setup(struct creation *c, struct err *err)
-{
-    struct protocol_setup *s = &c->setup;
-    const char *rootfs = c->bundle.rootfs, *bundle = c->bundle.path;
-
-    if (strlen(rootfs) >= sizeof s->rootfs || strlen(bundle) >= sizeof s->bundle)
-        return err_set(err, ENAMETOOLONG, "rootfs %s", rootfs);
-    memcpy(s->rootfs, rootfs, strlen(rootfs) + 1);
-    memcpy(s->bundle, bundle, strlen(bundle) + 1);
-    memcpy(s->id, c->o->id, strlen(c->o->id) + 1);
-    s->namespaces = (uint32_t)c->record.namespaces.bits;
-    s->log_level = log_wants(LOG_LEVEL_DEBUG)     ? LOG_LEVEL_DEBUG
-                   : log_wants(LOG_LEVEL_WARNING) ? LOG_LEVEL_WARNING
-                                                  : LOG_LEVEL_ERROR;
-    s->listen_fds = handoff_listen_fds();
-    s->preserve_fds = c->o->preserve_fds + s->listen_fds;
-    if (c->o->preserve_fds > 256 || s->preserve_fds > 256)
-        return err_set(err, EINVAL, "--preserve-fds %u: at most 256", c->o->preserve_fds);
-    if (c->o->no_pivot)
-        s->flags |= SETUP_NO_PIVOT;
-    if (c->o->no_new_keyring)
-        s->flags |= SETUP_NO_KEYRING;
-    if (oci_annotation(&c->bundle.config, "run.oci.keep_original_groups"))
-        s->flags |= SETUP_KEEP_GROUPS;
-    if (c->record.chroot)
-        s->flags |= SETUP_CHROOT;
-    s->flags |= lsm_flags(c->bundle.config.process, lin(c));
-    return 0;
-}
-
-int creation_begin(struct creation *c, const struct runtime *rt, const struct create_options *o,
-                   bool detach, struct err *err)
-{
-    *c = (struct creation){
-        .rt = rt,
-        .o = o,
-        .bundle = BUNDLE_INIT,
-        .spawn = SPAWN_INIT,
-        .root = -1,
-        .dir = -1,
-        .listen = -1,
-        .proc = -1,
-        .console = -1,
-        .notify_dir = -1,
-        .seccomp = -1,
-        .notify = {.sock = -1, .upstream = -1},
-    };
-    c->spawn.setup = &c->setup;
-    c->spawn.timeout = rt->timeout;
-    for (int i = 0; i < SETUP_FD_COUNT; i++)
-        c->spawn.fds[i] = -1;
-    if (container_id_check(o->id, err) < 0 ||
-        bundle_open(o->bundle, o->config, &c->bundle, err) < 0 ||
-        validate_config(rt, &c->bundle, o, detach, err) < 0 || bundle_rootfs(&c->bundle, err) < 0)
-        return -1;
-    c->proc = proc_open(err);
-    if (c->proc < 0 || fill_record(c, err) < 0 ||
-        cgroup_plan(lin(c)->cgroups_path, o->id, rt->driver, c->bundle.arena, &c->record.cgroup,
-                    err) < 0 ||
-        cgroup_plan_annotations(&c->record.cgroup, &c->bundle.config, c->bundle.arena, err) < 0 ||
-        namespaces_plan(c, err) < 0)
-        return -1;
-    return fill_setup(c, err);
-}
-
 int creation_make(struct creation *c, struct err *err)
 {
     return stages_run("create", create_stages, ARRAY_SIZE(create_stages), c, err);
-}
-
-void creation_close(struct creation *c)
-{
-    for (int i = 0; i < SETUP_FD_COUNT; i++) {
-        if (i != SETUP_FD_LISTEN && i != SETUP_FD_PROC && i != SETUP_FD_TRACE)
-            fd_close(c->spawn.fds[i]);
-    }
-    fd_close(c->spawn.into_cgroup);
-    fd_close(c->spawn.sock);
-    fd_close(c->spawn.pidfd);
-    fd_close(c->root);
-    fd_close(c->dir);
-    fd_close(c->listen);
-    fd_close(c->proc);
-    fd_close(c->console);
-    fd_close(c->notify_dir);
-    fd_close(c->seccomp);
-    notify_close(&c->notify);
-    bundle_close(&c->bundle);
-}
-
-int container_create(const struct runtime *rt, const struct create_options *o, struct err *err)
-{
-    struct creation c;
-    int result = creation_begin(&c, rt, o, true, err);
-
-    if (result == 0)
-        result = creation_make(&c, err);
-    creation_close(&c);
-    return result;
 }

@@ -26,7 +26,7 @@ struct creation {
     int seccomp;    /* compiled filter, or -1 */
     struct protocol_seccomp filter;
     struct store_staged committed; /* the record of a created container, not in force yet */
-    bool privileged, bind_devices, has_notify;
+    bool privileged, has_notify;
     bool made;           /* the container's directory is ours */
     bool born_in_cgroup; /* v2 is all there is: CLONE_INTO_CGROUP */
     bool cgroup_made;
@@ -36,6 +36,9 @@ struct creation {
 /** creation_begin - read and check; nothing is touched yet */
 int creation_begin(struct creation *c, const struct runtime *rt, const struct create_options *o,
                    bool detach, struct err *err);
+
+/** creation_linux - the member linux of the configuration; an empty one if there is none */
+const struct oci_linux *creation_linux(const struct creation *c);
 
 /** creation_make - carry out; on failure everything is undone. Afterwards the container is created
  * and init (c->spawn.pid, our child) waits for start. */

@@ -157,7 +157,7 @@ static int fill_linux(struct oci_arena *arena, struct oci_features_linux *out)
         list_names(arena, &oci_mpol_mode_names, -1, &out->memory_policy->modes_n);
     out->memory_policy->flags =
         list_names(arena, &oci_mpol_flag_names, -1, &out->memory_policy->flags_n);
-    out->intel_rdt->enabled = no;
+    *out->intel_rdt = (struct oci_features_rdt){.enabled = no, .schemata = no, .monitoring = no};
     out->mount_extensions->idmap = flag(arena, no);
     return out->mount_extensions->idmap ? fill_seccomp(arena, out) : -1;
 }

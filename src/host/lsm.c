@@ -6,6 +6,7 @@
 #include "host/lsm.h"
 
 #include "base/fd.h"
+#include "base/library.h"
 #include "base/log.h"
 #include "base/mount.h"
 #include "base/protocol.h"
@@ -16,9 +17,6 @@
 
 #ifndef DISABLE_SELINUX
 #include <selinux/selinux.h>
-#ifndef STATIC_BUILD
-#include <dlfcn.h>
-#endif
 #endif
 
 #ifndef SELINUX_MAGIC
@@ -64,19 +62,7 @@ bool lsm_selinux_enabled(void)
 
 #ifndef DISABLE_SELINUX
 #ifndef STATIC_BUILD
-/* The dependency for package managers and initramfs builders (ELF note for dlopen metadata). */
-__attribute__((used, section(".note.dlopen"), aligned(4))) static const struct {
-    struct {
-        uint32_t name_size, desc_size, type;
-    } head;
-    char name[4];
-    char desc[128];
-} dlopen_note = {
-    {4, 128, 0x407c0c0a},
-    "FDO",
-    "[{\"soname\":[\"libselinux.so.1\"],\"feature\":\"selinux\",\"description\":\"SELinux labels\","
-    "\"priority\":\"recommended\"}]",
-};
+LIBRARY_NOTE("libselinux.so.1", "selinux", "SELinux labels", "recommended");
 #endif
 
 /* Whether the policy knows the label. Without the library the kernel's answer at execve has to do.
@@ -86,13 +72,14 @@ static bool selinux_label_is_valid(const char *label)
 #ifdef STATIC_BUILD
     return security_check_context(label) == 0;
 #else
-    int (*check)(const char *);
-    void *library = dlopen("libselinux.so.1", RTLD_NOW | RTLD_LOCAL);
+    struct {
+        int (*check)(const char *);
+    } library = {NULL};
+    const struct library_symbol symbol = {0, "security_check_context"};
+    struct err ignored = ERR_INIT;
 
-    if (!library)
-        return true;
-    check = (int (*)(const char *))dlsym(library, "security_check_context");
-    return !check || check(label) == 0;
+    return library_open("libselinux.so.1", "", &symbol, 1, &library, NULL, &ignored) < 0 ||
+           library.check(label) == 0;
 #endif
 }
 #endif

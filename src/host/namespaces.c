@@ -123,10 +123,8 @@ int namespaces_plan(struct creation *c, struct err *err)
         c->setup.flags |= SETUP_LOOPBACK;
     if (c->spawn.plan.child.join[0])
         c->setup.flags |= SETUP_NOT_DUMPABLE;
-    /* In a user namespace, ours or the container's, mknod makes nodes that nobody may open. */
-    c->bind_devices = in.kind[OCI_NS_USER] != PLAN_ABSENT || proc_in_user_namespace();
-    if (c->bind_devices)
-        c->setup.flags |= SETUP_BIND_DEVICES;
+    if (in.kind[OCI_NS_USER] != PLAN_ABSENT || proc_in_user_namespace())
+        c->setup.flags |= SETUP_USER_NAMESPACE;
     return 0;
 }
 

@@ -70,6 +70,8 @@ static bool read_one(int root, const char *id, struct oci_arena *arena, struct o
     if (ok) {
         fill(&f, state);
         state->owner = oci_printf(arena, "%u", f.record.owner);
+        /* A thousand containers are more than a process may have open. */
+        cgroup_release(&f.record.cgroup);
     }
     fd_close(f.dir);
     return ok;

@@ -247,20 +247,28 @@ int store_write(int dir, const struct record *record, struct err *err)
     return store_stage(dir, record, &staged, err) < 0 ? -1 : store_publish(dir, &staged, err);
 }
 
-int store_read(int dir, struct oci_arena *arena, struct record *record, struct err *err)
+/* A document of the store. A damaged one is reported with @what before its place. */
+static int read_document(int dir, const char *name, const struct oci_table *table, void *document,
+                         struct oci_arena *arena, const char *what, struct err *err)
 {
     _cleanup_free_ char *text = NULL;
     struct oci_diag diag;
     char place[1024];
     size_t len;
 
-    if (fd_read_file_at(dir, STORE_RECORD, RECORD_MAX, &text, &len, err) < 0)
-        return err_context(err, "read the record");
-    if (oci_decode(&record_table, record, text, len, arena, NULL, NULL, &diag) < 0) {
-        oci_diag_format(&diag, STORE_RECORD, place, sizeof place);
-        err_set(err, 0, "the record is damaged: %s", place);
-        return err_hint(err, "delete --force removes the container");
-    }
+    if (fd_read_file_at(dir, name, RECORD_MAX, &text, &len, err) < 0)
+        return err_context(err, "read %s", what);
+    if (oci_decode(table, document, text, len, arena, NULL, NULL, &diag) == 0)
+        return 0;
+    oci_diag_format(&diag, name, place, sizeof place);
+    err_set(err, 0, "%s is damaged: %s", what, place);
+    return err_hint(err, "delete --force removes the container");
+}
+
+int store_read(int dir, struct oci_arena *arena, struct record *record, struct err *err)
+{
+    if (read_document(dir, STORE_RECORD, &record_table, record, arena, "the record", err) < 0)
+        return -1;
     if (record->version != RECORD_VERSION)
         return err_set(err, 0, "the record has version %u, this runtime knows %u", record->version,
                        RECORD_VERSION);
@@ -269,17 +277,8 @@ int store_read(int dir, struct oci_arena *arena, struct record *record, struct e
 
 int store_config(int dir, struct oci_arena *arena, struct oci_config *config, struct err *err)
 {
-    _cleanup_free_ char *text = NULL;
-    struct oci_diag diag;
-    char place[1024];
-    size_t len;
-
-    if (fd_read_file_at(dir, STORE_CONFIG, RECORD_MAX, &text, &len, err) < 0)
-        return err_context(err, "snapshot of the configuration");
-    if (oci_decode(&oci_config_table, config, text, len, arena, NULL, NULL, &diag) == 0)
-        return 0;
-    oci_diag_format(&diag, STORE_CONFIG, place, sizeof place);
-    return err_set(err, 0, "snapshot of the configuration: %s", place);
+    return read_document(dir, STORE_CONFIG, &oci_config_table, config, arena,
+                         "the snapshot of the configuration", err);
 }
 
 int store_cache(int root)

@@ -148,6 +148,23 @@ static int check_user_namespace(const struct check *c, struct err *err)
     return check_groups(c, err);
 }
 
+/* prlimit(2) refuses it too, but not before start. */
+static int check_rlimits(const struct check *c, struct err *err)
+{
+    char path[64];
+
+    for (size_t i = 0; c->p && i < c->p->rlimits_n; i++) {
+        const struct oci_rlimit *r = &c->p->rlimits[i];
+
+        if (r->soft <= r->hard)
+            continue;
+        snprintf(path, sizeof path, "process.rlimits[%zu].soft", i);
+        return bundle_fail(c->b, err, path, "is above the hard limit, %llu",
+                           (unsigned long long)r->hard);
+    }
+    return 0;
+}
+
 static int check_affinity(const struct check *c, struct err *err)
 {
     const struct oci_exec_cpu_affinity *a = c->p ? c->p->exec_cpu_affinity : NULL;
@@ -302,9 +319,9 @@ int validate_config(const struct runtime *rt, const struct bundle *b,
                     const struct create_options *o, bool detach, struct err *err)
 {
     static int (*const checks[])(const struct check *c, struct err *err) = {
-        check_supported, check_terminal,     check_user_namespace, check_affinity,
-        check_names,     check_time_offsets, check_sysctl,         check_devices,
-        check_mounts,    check_seccomp,      check_cgroup,
+        check_supported, check_terminal, check_user_namespace, check_rlimits,
+        check_affinity,  check_names,    check_time_offsets,   check_sysctl,
+        check_devices,   check_mounts,   check_seccomp,        check_cgroup,
     };
     const struct check c = {
         .rt = rt,

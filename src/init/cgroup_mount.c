@@ -246,7 +246,7 @@ static int attach_own(struct init *in, const struct layout *l, const struct hier
         return -1;
     /* Without a cgroup namespace this may be the cgroup of a whole user session (CVE-2023-25809).
      */
-    if (!namespaced && proc_in_user_namespace())
+    if (!namespaced && (in->setup.flags & SETUP_USER_NAMESPACE))
         set |= MOUNT_ATTR_RDONLY;
     pending =
         out->plain || mount_set_propagation(out->fd, OCI_PROPAGATION_PRIVATE, -1, &ignored) < 0;

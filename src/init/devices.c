@@ -142,7 +142,7 @@ int init_devices_open_sources(struct init *in, struct err *err)
 {
     size_t n = in->linux_.devices_n;
 
-    if ((in->setup.flags & SETUP_PRIVILEGED) || !(in->setup.flags & SETUP_BIND_DEVICES))
+    if ((in->setup.flags & SETUP_PRIVILEGED) || !(in->setup.flags & SETUP_USER_NAMESPACE))
         return 0;
     if (in->device_sources == NULL && n > 0) {
         in->device_sources = oci_alloc(in->arena, n * sizeof *in->device_sources);
@@ -201,7 +201,7 @@ static int make_defaults(struct init *in, int dev, bool owner, bool bound, struc
                          .owner = owner};
         struct stat st;
 
-        if (in->setup.flags & SETUP_BIND_DEVICES)
+        if (in->setup.flags & SETUP_USER_NAMESPACE)
             n.source = &in->default_device_sources[i];
         if (bound && fstatat(dev, d->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
@@ -275,7 +275,7 @@ static int make_configured(struct init *in, size_t i, int dev, struct err *err)
 
     if (d->type != OCI_DEVICE_FIFO)
         n.dev = makedev((unsigned)d->major.value, (unsigned)d->minor.value);
-    if ((in->setup.flags & SETUP_BIND_DEVICES) && in->device_sources != NULL &&
+    if ((in->setup.flags & SETUP_USER_NAMESPACE) && in->device_sources != NULL &&
         d->type != OCI_DEVICE_FIFO)
         n.source = &in->device_sources[i];
     if (strncmp(d->path, "/dev/", 5) == 0 && d->path[5] != '\0' && strcmp(d->path + 5, "..") != 0 &&
@@ -344,7 +344,7 @@ int init_devices(void *init, struct err *err)
         umask(0); /* mknodat gives the mode as asked for: chmod by name would be one more lookup */
     result = make_all(in, dev, err);
     umask(mask);
-    if (in->setup.flags & SETUP_BIND_DEVICES)
+    if (in->setup.flags & SETUP_USER_NAMESPACE)
         close_sources(in);
     return result;
 }

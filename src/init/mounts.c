@@ -152,7 +152,7 @@ static void hint_ids(struct init *in, const struct mount_options *o, struct err 
 {
     if (err->errnum != EINVAL || !(has_option(o, "uid=") || has_option(o, "gid=")))
         return;
-    if (has_namespace(in, OCI_NS_USER) || proc_in_user_namespace())
+    if (in->setup.flags & SETUP_USER_NAMESPACE)
         err_hint(err, "uid= and gid= need a mapping in the user namespace: map the id or leave "
                       "the option out");
 }

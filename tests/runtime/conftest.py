@@ -28,6 +28,8 @@ unexpected_skips = []
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: a representative subset")
     config.addinivalue_line("markers", "machine: what virtual machines are for; tests/vm/check runs these too")
+    config.addinivalue_line("markers", "untraced(why): not the same under strace; tests/crash/paths_calls.py"
+                            " leaves it out")
     config.addinivalue_line("markers", "ocirun_only: policy of ocirun, not asked of other runtimes")
     config.addinivalue_line("markers", "separate_init: of a build with ocirun-init, as root; not"
                             " collected otherwise")

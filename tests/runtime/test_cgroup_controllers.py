@@ -100,6 +100,29 @@ def test_r175_check_before_update_on_v2(rt, bundle):
     c.stop()
 
 
+def test_r176_burst_and_quota(rt, bundle):
+    """A burst is no more than a positive quota: also than the one of before, whichever of the two changes."""
+    on_v1 = any("cpu" in names for _, names in cgroup_mounts())
+    if not on_v1:
+        v2_has("cpu")
+    quota_file, burst_file = ("cpu.cfs_quota_us", "cpu.cfs_burst_us") if on_v1 else ("cpu.max", "cpu.max.burst")
+    bundle.linux["resources"] = {"cpu": {"quota": 50000, "period": 100000, "burst": 50000}}
+    c = rt.hold(bundle)
+
+    def now():
+        return file_of(c, "cpu", quota_file).split()[0], file_of(c, "cpu", burst_file)
+
+    assert now() == ("50000", "50000")
+    for cpu in ({"burst": 50001}, {"quota": 49999}, {"quota": 10000, "burst": 10001}):
+        assert "linux.resources.cpu.burst: " in update(rt, c, {"cpu": cpu}).fails().err
+        assert now() == ("50000", "50000")
+    update(rt, c, {"cpu": {"quota": 10000, "burst": 10000}}).ok()
+    assert now() == ("10000", "10000")
+    update(rt, c, {"cpu": {"quota": -1, "burst": 60000}}).ok()
+    assert now() == ("-1" if on_v1 else "max", "60000")
+    c.stop()
+
+
 def test_cpuset_partition_on_v2(rt, bundle):
     """The kernel takes any word, and says in the file whether it has become one."""
     v2_has("cpuset")
@@ -182,12 +205,16 @@ def test_rdma_on_v1(rt, bundle):
     rt.failing_create(bundle, match=r"linux.resources.rdma.mlx5_9: .*rdma.max")
 
 
-def test_block_io_on_v1(rt, bundle):
-    v1("blkio")
+def a_disk():
     disks = [d for d in os.listdir("/sys/block") if not d.startswith(("loop", "ram", "zram"))]
     if not disks:
         pytest.skip("no disk")
-    major, minor = map(int, read("/sys/block/%s/dev" % disks[0]).split(":"))
+    return map(int, read("/sys/block/%s/dev" % disks[0]).split(":"))
+
+
+def test_block_io_on_v1(rt, bundle):
+    v1("blkio")
+    major, minor = a_disk()
     limit = [{"major": major, "minor": minor, "rate": 1 << 20}]
     bundle.linux["resources"] = {"blockIO": {"throttleReadBpsDevice": limit, "throttleWriteIOPSDevice": limit}}
     c = rt.hold(bundle)
@@ -201,10 +228,7 @@ def test_block_io_on_v1(rt, bundle):
 
 def test_block_io_on_v2(rt, bundle):
     v2_has("io")
-    disks = [d for d in os.listdir("/sys/block") if not d.startswith(("loop", "ram", "zram"))]
-    if not disks:
-        pytest.skip("no disk")
-    major, minor = map(int, read("/sys/block/%s/dev" % disks[0]).split(":"))
+    major, minor = a_disk()
     limit = [{"major": major, "minor": minor, "rate": 1 << 20}]
     bundle.linux["resources"] = {"blockIO": {"throttleReadBpsDevice": limit, "throttleWriteIOPSDevice": limit}}
     c = rt.hold(bundle)

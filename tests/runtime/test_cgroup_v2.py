@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import TOKEN, cgroup_mounts, cgroup_of, read, until, v2_top
+from harness import MS_BIND, TOKEN, cgroup_mounts, cgroup_of, mount, read, umount, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -71,9 +71,9 @@ def test_r173_device_rules(v2, bundle, rules, reads, writes):
     bundle.all_caps()
     bundle.linux["resources"] = {"devices": rules}
     c = v2.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
-    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == reads
-    assert (c.exec("sh", "-c", ": >>/tmp/loop").rc == 0) == writes
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == reads
+    assert (c.exec("sh", "-c", ": >>/dev/node").rc == 0) == writes
     c.exec("sh", "-c", ": <>/dev/null && : </dev/zero").ok()
     c.stop()
 
@@ -82,16 +82,16 @@ def test_update_replaces_the_device_program(v2, bundle):
     bundle.all_caps()
     bundle.linux["resources"] = {"devices": [{"allow": False}]}
     c = v2.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
     rule = {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "rwm"}
     for allowed in (True, False, True, False):
         rules = [{"allow": False}] + ([rule] if allowed else [])
         v2.cmd("update", "-r", "-", c.id, input=json.dumps({"devices": rules})).ok()
-        assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == allowed
+        assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == allowed
     # one that fails in another member leaves the list as it was
     document = {"devices": [{"allow": False}, rule], "unified": {"cgroup.max.depth": "many"}}
     v2.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
-    assert c.exec("sh", "-c", ": </tmp/loop").rc != 0
+    assert c.exec("sh", "-c", ": </dev/node").rc != 0
     c.stop()
 
 
@@ -113,6 +113,8 @@ def test_r181_unified_enables_controllers_along_the_path(v2, bundle):
 
 def test_r181_a_parent_with_processes_stays_as_it_is(v2, bundle):
     """Enabling cpu, cpuset or pids in it works, and makes it the head of a threaded tree."""
+    if not {"pids", "hugetlb"} & set(controllers()):
+        pytest.skip("no controller that v1 has not")
     parent = "%s/%s-busy" % (v2_top(), TOKEN)
     os.mkdir(parent)
     other = subprocess.Popen(["sleep", "1000"])
@@ -231,6 +233,62 @@ def test_r168_r169_not_handed_over(v2, bundle, change):
     c = v2.hold(bundle)
     where = directory(c)
     assert os.stat(where).st_uid == 0 and set(owners(where).values()) == {0}
+    c.stop()
+
+
+def handed_over(rt, bundle):
+    """A container that is to get its cgroup."""
+    bundle.namespace("cgroup")
+    bundle.drop_mount("/sys/fs/cgroup")
+    bundle.add_mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "nodev", "noexec"])
+    return rt.hold(bundle.userns())
+
+
+@pytest.fixture
+def kernel_list(rt):
+    """Give the kernel's list of what is delegated another content, or take it away: for this mount namespace."""
+    def change(content=None):
+        target, source = "/sys/kernel/cgroup", rt.path("delegate")
+        if content is None:
+            os.mkdir(source)
+        else:
+            target, source = target + "/delegate", write(source, content)
+        mount(source, target, None, MS_BIND)
+        rt.cleanups.append(lambda: umount(target))
+    return change
+
+
+def test_r170_what_the_kernel_lists(v2, bundle, kernel_list):
+    """What is listed and does not exist is no failure; what would be somewhere else is not looked for."""
+    kernel_list("cgroup.procs\nno.such.file\n../cgroup.max.depth\ncgroup.max.depth\n")
+    c = handed_over(v2, bundle)
+    where = directory(c)
+    assert os.stat(where).st_uid == 100000
+    assert {n for n, owner in owners(where).items() if owner == 100000} == {"cgroup.procs", "cgroup.max.depth"}
+    assert os.stat(os.path.dirname(where) + "/cgroup.procs").st_uid == 0
+    c.stop()
+
+
+def test_r171_kernels_without_the_list(v2, bundle, kernel_list):
+    kernel_list()
+    c = handed_over(v2, bundle)
+    where = directory(c)
+    assert os.stat(where).st_uid == 100000
+    assert {n for n, owner in owners(where).items() if owner == 100000} == {
+        "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
+    c.stop()
+
+
+def test_r167_v1_is_never_handed_over(rt, bundle):
+    """Where there is v1, also nothing of v2: who may write there could get around what v1 limits."""
+    tops = [top for top, names in cgroup_mounts() if "" not in names]
+    if not tops:
+        pytest.skip("v1 only")
+    c = handed_over(rt, bundle)
+    places = {place for place in cgroup_of(c.pid).values() if c.id in place}
+    assert any(place.startswith(top + "/") for place in places for top in tops)
+    for place in places:
+        assert os.stat(place).st_uid == 0 and set(owners(place).values()) == {0}, place
     c.stop()
 
 

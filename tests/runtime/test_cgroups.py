@@ -146,7 +146,7 @@ def test_r164_invalid(rt, bundle, resources):
     rt.failing_create(bundle)
 
 
-def test_r165_v1_hierarchies_all_joined(rt, bundle):
+def test_r165_r166_v1_hierarchies_all_joined(rt, bundle):
     c = rt.create(bundle)
     groups = cgroup_of(c.pid)
     for top, names in cgroup_mounts():
@@ -395,15 +395,15 @@ def test_update_devices(rt, bundle):
     bundle.linux["resources"]["devices"] = [{"allow": False, "access": "rwm"}]
     bundle.all_caps()
     c = rt.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
-    assert c.exec("sh", "-c", ": </tmp/loop").rc != 0
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
+    assert c.exec("sh", "-c", ": </dev/node").rc != 0
     rules = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "r"}]
     rt.cmd("update", "-r", "-", c.id, input=json.dumps({"devices": rules})).ok()
-    c.exec("sh", "-c", ": </tmp/loop").ok()
-    assert c.exec("sh", "-c", ": <>/tmp/loop").rc != 0
+    c.exec("sh", "-c", ": </dev/node").ok()
+    assert c.exec("sh", "-c", ": <>/dev/node").rc != 0
     # an update of something else leaves the list alone
     rt.cmd("update", "--pids-limit", "100", c.id).ok()
-    c.exec("sh", "-c", ": </tmp/loop").ok()
+    c.exec("sh", "-c", ": </dev/node").ok()
     c.stop()
 
 
@@ -451,7 +451,7 @@ def test_r178_hugepages(rt, bundle):
 
 @pytest.mark.ocirun_only
 @pytest.mark.parametrize("deep", [False, True])
-def test_r181_unified(rt, bundle, deep):
+def test_r181_r182_unified(rt, bundle, deep):
     if not v2_has("hugetlb"):
         pytest.skip("hugetlb is not on v2")
     bundle.linux["resources"]["unified"] = {"hugetlb.2MB.max": "6291456", "cgroup.max.depth": "9"}
@@ -486,7 +486,7 @@ def test_r181_unified(rt, bundle, deep):
     ({"memory": {"limit": 1 << 26, "swap": 1 << 25}}, "less than memory.limit"),
     ({"cpu": {"quota": 1000, "burst": 2000}}, "more than cpu.quota"),
 ], ids=str)
-def test_r183_refused_by_name(rt, bundle, resources, match):
+def test_r176_r177_r180_r183_refused_by_name(rt, bundle, resources, match):
     bundle.linux["resources"].update(resources)
     if match == "network.classID" and is_v1("net_cls"):
         c = rt.create(bundle)
@@ -638,10 +638,10 @@ def test_update_takes_devices_back(rt, bundle, rules):
     bundle.all_caps()
     bundle.linux["resources"] = {"devices": rules}
     c = rt.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237").ok()
-    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    c.exec("sh", "-c", "mknod /dev/node c 10 237").ok()
+    assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == (not rules)
     other = [{"allow": False}, {"allow": bool(rules), "type": "c", "major": 10, "minor": 237, "access": "rwm"}]
     document = {"devices": other, "hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}
     rt.cmd("update", "-r", "-", c.id, input=json.dumps(document)).fails()
-    assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == (not rules)
+    assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == (not rules)
     c.stop()

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 
@@ -125,6 +126,7 @@ def test_option_positions(rt, bundle, order):
 
 
 @pytest.mark.ocirun_only
+@pytest.mark.untraced("executes the runtime by other names")
 def test_works_under_other_names(rt, bundle):
     for name in ("runc", "crun"):
         link = rt.path(name)
@@ -219,6 +221,18 @@ def test_list(rt, bundle):
     assert table[1].split()[:4] == [c.id, str(c.pid), "created", os.path.realpath(bundle.dir)]
 
 
+def test_list_of_more_than_may_be_open(rt, bundle):
+    """The status of a paused container is asked of its cgroup, of each one as of the first."""
+    made = [rt.create(bundle) for _ in range(12)]
+    for c in made:
+        rt.cmd("pause", c.id).ok()
+    few = rt.cmd("list", "--format", "json",
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))).ok()
+    assert sorted((e["id"], e["status"]) for e in json.loads(few.out)) == sorted((c.id, "paused") for c in made)
+    for c in made:
+        rt.cmd("resume", c.id).ok()
+
+
 def test_list_empty_json(rt):
     assert json.loads(rt.cmd("list", "--format", "json").ok().out) in ([], None)
 
@@ -246,7 +260,7 @@ def test_bad_formats(rt, bundle):
 
 
 @pytest.mark.quick
-def test_spec(rt):
+def test_r067_spec(rt):
     os.mkdir(rt.path("new"))
     rt.cmd("spec", cwd=rt.path("new")).ok()
     config = json.loads(read(rt.path("new/config.json")))
@@ -392,6 +406,88 @@ def check_seccomp(rt, bundle, seccomp, rule):
     bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": seccomp["archs"], "syscalls": rule + [
         {"names": ["personality"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "value": 1, "op": op}]} for op in seccomp["operators"]]}
     assert rt.sh(bundle, "echo ok") == "ok\n"
+
+
+# The features document of 1.3, without the parts of other systems; None is a value.
+FEATURES = {"ociVersionMin": None, "ociVersionMax": None, "hooks": None, "mountOptions": None, "annotations": None,
+            "potentiallyUnsafeConfigAnnotations": None, "linux": {
+                "namespaces": None, "capabilities": None,
+                "cgroup": dict.fromkeys(["v1", "v2", "systemd", "systemdUser", "rdma"]),
+                "seccomp": dict.fromkeys(["enabled", "actions", "operators", "archs", "knownFlags", "supportedFlags"]),
+                "apparmor": {"enabled": None}, "selinux": {"enabled": None},
+                "intelRdt": dict.fromkeys(["enabled", "schemata", "monitoring"]),
+                "memoryPolicy": dict.fromkeys(["modes", "flags"]),
+                "mountExtensions": {"idmap": {"enabled": None}}, "netDevices": {"enabled": None}}}
+
+
+@pytest.mark.ocirun_only
+def test_r217_r220_features_are_those_of_the_version(rt):
+    """No member that the version does not have; each that it has is known: false, an empty list, never null."""
+    def compare(found, want, path):
+        assert set(found) == set(want), path
+        for key, value in found.items():
+            if isinstance(want[key], dict):
+                compare(value, want[key], path + "." + key)
+            else:
+                assert isinstance(value, (bool, list, str)) or key == "annotations", path + "." + key
+
+    features = json.loads(rt.cmd("features").ok().out)
+    assert features["ociVersionMax"].startswith("1.3.")
+    if not features["linux"]["seccomp"]["enabled"]:
+        assert features["linux"].pop("seccomp") == {"enabled": False}
+        features["linux"]["seccomp"] = FEATURES["linux"]["seccomp"]
+    compare(features, FEATURES, "features")
+
+
+# Of the table of filesystem-independent options (config.md#linux-mount-options), and what runtimes have beyond it.
+MOUNT_OPTIONS = """async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand noatime nodev
+    nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev
+    rdiratime relatime remount rexec ridmap rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow
+    ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave
+    strictatime suid symfollow sync tmpcopyup unbindable""".split()
+MORE_OPTIONS = "rnodev acl noacl copy-symlink src-nofollow dest-nofollow".split()
+
+
+@pytest.mark.ocirun_only
+def test_r219_features_no_option_of_a_filesystem(rt):
+    features = json.loads(rt.cmd("features").ok().out)
+    options = features["mountOptions"]
+    idmap = features["linux"]["mountExtensions"]["idmap"]["enabled"]
+    assert len(options) == len(set(options))
+    assert set(options) <= set(MOUNT_OPTIONS + MORE_OPTIONS)
+    assert set(MOUNT_OPTIONS) - set(options) == (set() if idmap else {"idmap", "ridmap"})
+
+
+@pytest.mark.ocirun_only
+def test_r222_features_annotations(rt):
+    """As those of a configuration; of the reserved keys only the one that podman asks runc for."""
+    annotations = json.loads(rt.cmd("features").ok().out)["annotations"]
+    for key, value in annotations.items():
+        assert isinstance(value, str) and re.fullmatch(r"[a-z][\w-]*(\.[\w-]+)+", key), key
+    assert [k for k in annotations if k.startswith("org.opencontainers")] == ["org.opencontainers.runc.checkpoint.enabled"]
+    supported = rt.cmd("checkpoint", "--help").rc == 0
+    assert annotations["org.opencontainers.runc.checkpoint.enabled"] == ("true" if supported else "false")
+
+
+CARRIED_OUT = ["run.oci.delegate-cgroup", "run.oci.keep_original_groups", "run.oci.mount_context_type",
+               "run.oci.seccomp_fail_unknown_syscall", "run.oci.systemd.subgroup"]
+
+
+@pytest.mark.ocirun_only
+def test_r223_features_unsafe_annotations(rt, bundle):
+    """What changes a container is in the list, by its name or by a prefix with a dot at its end; what does not is not."""
+    features = json.loads(rt.cmd("features").ok().out)
+    unsafe = features["potentiallyUnsafeConfigAnnotations"]
+    listed = lambda name: any(name == u or u.endswith(".") and name.startswith(u) for u in unsafe)
+    names = CARRIED_OUT + ["org.systemd.property.TimeoutStopUSec"] * features["linux"]["cgroup"]["systemd"]
+    assert [n for n in names if not listed(n)] == []
+    assert not listed("org.opencontainers.image.os") and not listed("com.example.run.oci.x")
+    # it does change something
+    bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["no_such_call"], "action": "SCMP_ACT_ERRNO"}]}
+    assert rt.sh(bundle, "echo ok") == "ok\n"
+    bundle.config["annotations"] = {"run.oci.seccomp_fail_unknown_syscall": "1"}
+    rt.failing_create(bundle, match="no_such_call")
 
 
 def test_state_root_modes(rt, bundle):

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""exec: all options, exit codes, diagnoses."""
+"""exec: all options, exit codes, diagnoses; requirement 105."""
 
 import json
 import os
 import re
+import shutil
 
 import pytest
 
 from harness import cap_mask, pid_wait, read, until, write
+from test_cgroup_life import strace
 from test_process import BAD_PROGRAMS, bad_program, caps_of
 
 
@@ -267,3 +269,23 @@ def test_init_dies_during_exec(rt, c):
 
 def test_only_three_descriptors(rt, c):
     assert c.exec("helper", "fds").ok().out.split() == ["0", "1", "2"]
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("affinity,calls", [({"initial": "0", "final": "0"}, 2), ({"initial": "0", "final": ""}, 1),
+                                            ({"initial": "0"}, 1), ({"final": "0"}, 1),
+                                            ({"initial": "", "final": ""}, 0), ({}, 0)],
+                         ids=["both", "final-empty", "final-absent", "initial-absent", "empty", "none"])
+def test_r105_affinity_that_is_not_asked_for(rt, bundle, affinity, calls):
+    """An empty list leaves what the kernel made of it when the process entered the cgroup."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    bundle.process["execCPUAffinity"] = affinity
+    c, log, command = rt.hold(bundle), rt.path("strace"), rt.command
+    try:
+        rt.command = strace("-f", "-e", "trace=sched_setaffinity,execve", "-o", log) + command
+        c.exec("helper", "affinity").ok()
+    finally:
+        rt.command = command
+    assert "execve(" in read(log) and read(log).count("sched_setaffinity(") == calls
+    c.stop()

@@ -26,7 +26,7 @@ def with_log(rt, bundle):
 
 
 @pytest.mark.quick
-def test_r022_r028_r116_r119_r121_r122_order(rt, bundle):
+def test_r022_r028_r031_r116_r119_r121_r122_order(rt, bundle):
     with_log(rt, bundle)
     for kind in reversed(KINDS):
         for n in (1, 2):
@@ -134,7 +134,7 @@ def test_r115_startcontainer_does_not_see_the_host(rt, bundle):
     c.start().fails()
 
 
-def test_r118_prestart_before_pivot(rt, bundle):
+def test_r118_r120_before_pivot(rt, bundle):
     bundle.config["hooks"] = {}
     for kind in ("prestart", "createRuntime"):
         # the init's root is still the host's, and its mounts are done

@@ -116,6 +116,19 @@ def test_r129_unknown_annotation(rt, bundle):
     assert rt.sh(bundle, "echo ok") == "ok\n"
 
 
+IMAGE_KEYS = ["os", "os.version", "os.features", "architecture", "variant", "author", "created", "stopSignal"]
+
+
+def test_r127_r128_reserved_annotations(rt, bundle):
+    """The eight keys of images and others of that name space mean nothing to the runtime, nor do keys without dots."""
+    annotations = {"org.opencontainers.image." + key: "x-" + key for key in IMAGE_KEYS}
+    annotations.update({"org.opencontainers.image.no-such-key": "y", "org.opencontainers": "", "plain": "z"})
+    bundle.config["annotations"] = annotations
+    c = rt.hold(bundle)
+    assert c.state()["annotations"] == annotations
+    c.stop()
+
+
 def test_r130_unknown_members_everywhere(rt, bundle):
     def spread(value):
         if isinstance(value, list):

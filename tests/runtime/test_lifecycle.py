@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Lifecycle and the five operations: requirements 1-3, 9, 18-21, 27, 30, 33-58."""
+"""Lifecycle and the five operations: requirements 1-3, 9, 18-21, 27, 30, 33-59."""
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -11,7 +12,7 @@ from harness import cgroup_of, read, until, write
 
 
 @pytest.mark.quick
-def test_r018_r020_r027_create_builds_start_runs(rt, bundle):
+def test_r018_r020_r027_r041_r043_r049_create_builds_start_runs(rt, bundle):
     bundle.sh("echo ran > /data/mark; echo hello")
     c = rt.create(bundle)
     assert c.state()["status"] == "created"
@@ -23,6 +24,24 @@ def test_r018_r020_r027_create_builds_start_runs(rt, bundle):
     assert read(bundle.rootfs + "/data/mark") == "ran\n"
     assert c.status() == "stopped"
     c.delete().ok()
+    rt.cmd("state", c.id).fails()
+
+
+@pytest.mark.quick
+def test_r001_r035_every_operation(rt, bundle):
+    """The five operations, by the one who created; none of them says anything but state."""
+    c = rt.create(bundle.sh("trap 'echo told; exit 9' USR1; echo ready; while :; do sleep 1000 & wait; done"))
+    assert c.status() == "created"
+    pid = c.pid
+    results = [c.result, c.start()]
+    c.wait_out("ready")
+    assert c.state()["pid"] == pid and c.status() == "running"
+    results.append(c.kill("USR1"))
+    assert c.wait() == 9
+    assert c.status() == "stopped"
+    results.append(c.delete())
+    assert [(r.rc, r.err) for r in results] == [(0, "")] * 4
+    assert c.out == "ready\ntold\n" and not results[1].out and not results[3].out
     rt.cmd("state", c.id).fails()
 
 
@@ -141,9 +160,44 @@ def test_r042_properties_applied_at_create(rt, bundle):
     assert os.readlink("/proc/%d/ns/net" % c.pid) != os.readlink("/proc/self/ns/net")
 
 
-def test_r045_impossible_property(rt, bundle):
+def test_r019_r045_impossible_property(rt, bundle):
     bundle.add_mount("/mnt", "none", "no-such-filesystem")
     rt.failing_create(bundle.args("/bin/true"), match=r"mounts\[\d+\] /mnt.*: ")
+
+
+@pytest.mark.ocirun_only
+def test_r044_process_at_create(rt, bundle):
+    """Whoever the program will be, what waits for start is already; its limits come with the program."""
+    bundle.process.update(user={"uid": 1000, "gid": 1001, "additionalGids": [5, 6], "umask": 0o27}, cwd="/tmp",
+                          noNewPrivileges=True, oomScoreAdj=123,
+                          rlimits=[{"type": "RLIMIT_CORE", "soft": 3, "hard": 7}])
+    bundle.caps("CAP_KILL", sets=("bounding",)).args("/bin/cat", "/proc/self/limits")
+    c = rt.create(bundle)
+    status = dict(line.split(":\t", 1) for line in read("/proc/%d/status" % c.pid).splitlines() if ":\t" in line)
+    assert status["Uid"].split() == ["1000"] * 4 and status["Gid"].split() == ["1001"] * 4
+    assert status["Groups"].split() == ["5", "6"] and status["Umask"] == "0027"
+    assert int(status["CapBnd"], 16) == 1 << 5 and int(status["CapEff"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert read("/proc/%d/oom_score_adj" % c.pid).strip() == "123"
+    assert os.readlink("/proc/%d/cwd" % c.pid) == "/tmp"
+    limit = r"Max core file size +3 +7 "
+    assert not re.search(limit, read("/proc/%d/limits" % c.pid))
+    c.start().ok()
+    assert c.wait() == 0
+    assert re.search(limit, c.out)
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("member,value", [("args", []), ("cwd", "tmp"), ("oomScoreAdj", 2000), ("env", ["x"]),
+                                          ("execCPUAffinity", {"final": "x"}), ("rlimits", [{"type": "RLIMIT_CORE"}])],
+                         ids=lambda v: v if isinstance(v, str) else "")
+def test_r046_validated_up_front(rt, bundle, member, value):
+    """What is needed at start or by exec only is looked at by create, before anything is done."""
+    mark = rt.path("hook")
+    bundle.hook("prestart", "echo ran > " + mark).hook("poststop", "echo ran > " + mark)
+    bundle.process[member] = value
+    rt.failing_create(bundle, match=r"config\.json:\d+:\d+: process\." + member)
+    assert not os.path.exists(mark)
 
 
 @pytest.mark.quick

@@ -106,6 +106,24 @@ def test_r074_bind_readonly_is_not_the_hosts(rt, bundle):
     write(rt.path("src/y"), "")
 
 
+LIKE_MOUNT8 = """ro rw nosuid suid nodev dev noexec exec noatime atime relatime norelatime strictatime nostrictatime
+    nodiratime diratime sync async dirsync mand nomand iversion noiversion silent loud ro,rw rw,ro nosuid,suid,nodev
+    noatime,strictatime noatime,atime nodiratime,noatime noatime,nostrictatime sync,async size=64k,ro
+    mode=700,nosuid,huge=never defaults defaults,nosuid,nodev,noexec nosymfollow symfollow lazytime nolazytime""".split()
+
+
+@pytest.mark.parametrize("options", LIKE_MOUNT8)
+def test_r074_r075_as_by_mount8(rt, bundle, options):
+    """A new tmpfs, by what the kernel shows: the flags of the mount and the options of its superblock, which alone
+    stays writable for the mounts that are to come below."""
+    os.mkdir(rt.path("mine"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", rt.path("mine")], check=True)
+    want = mounts_of(read("/proc/self/mountinfo"))[rt.path("mine")]
+    umount(rt.path("mine"))
+    got = inside(rt, bundle.add_mount("/mnt/new", "none", "tmpfs", options.split(",")))["/mnt/new"]
+    assert (got.options, got.super - {"ro", "rw", "mode=755"}) == (want.options, want.super - {"ro", "rw"})
+
+
 @pytest.mark.ocirun_only
 def test_r074_remount(rt, bundle):
     bundle.add_mount("/mnt", "tmpfs", "tmpfs", []).add_mount("/mnt", "tmpfs", "tmpfs", ["remount", "ro"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The state document: requirements 8-17, 38."""
+"""The state document: requirements 8, 10, 11, 14-17, 38."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_r010_paused(rt, bundle):
     c.stop()
 
 
-def test_engine_members(rt, bundle):
+def test_r016_engine_members(rt, bundle):
     state = rt.create(bundle).state()
     assert re.match(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$", state["created"])
     assert state["rootfs"]

@@ -97,6 +97,14 @@ def test_r087_console_size_without_terminal(rt, bundle):
     assert rt.sh(bundle, "echo ok") == "ok\n"
 
 
+@pytest.mark.parametrize("member", ["height", "width"])
+def test_r088_half_a_console_size(rt, bundle, member):
+    bundle.process["consoleSize"] = {member: 33}
+    bundle.process["terminal"] = True
+    with rt.listener(rt.path("console.sock")):
+        rt.failing_create(bundle, "--console-socket", rt.path("console.sock"), match=r"process\.consoleSize")
+
+
 def test_controlling_terminal(rt, bundle, console):
     bundle.sh("trap 'echo INTR; exit 3' INT; echo ready; while :; do sleep 1000 & wait; done")
     c, master = console()

@@ -5,13 +5,7 @@
  */
 #include "base/util.h"
 #include "cgroup/internal.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/fixture.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -19,30 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define I64(v) ((struct oci_opt_i64){.set = true, .value = (v)})
-#define U64(v) ((struct oci_opt_u64){.set = true, .value = (v)})
-#define BOOL(v) ((struct oci_opt_bool){.set = true, .value = (v)})
-
-static struct err e;
-
-static struct oci_arena *arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = oci_arena_new();
-    e = (struct err)ERR_INIT;
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    oci_arena_free(arena);
-    arena = NULL;
-    return 0;
-}
 
 /* ---- hierarchies ---- */
 
