@@ -323,7 +323,8 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     }
     source = object.fd;
-    if (finish_bind(in, o, source, &rest, err) < 0)
+    if (finish_bind(in, o, source, &rest, err) < 0 ||
+        init_masks_mounted(target.path, source, err) < 0)
         return -1;
     return late ? init_bind_readonly_later(in, util_take_fd(source), err) : 0;
 }

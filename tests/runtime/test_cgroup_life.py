@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import cgroup_mounts, cgroup_of, read, until, v2_top, write
+from harness import cgroup_mounts, cgroup_of, read, reap, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -77,6 +77,48 @@ def test_frozen_cgroups_below_on_v1(rt, bundle, how):
         until(lambda: c.status() == "stopped")
     c.delete("--force").ok()
     assert not os.path.exists(where)
+
+
+# ---- a freezer in the way of what ends: the v1 one holds back SIGKILL ----
+
+@pytest.fixture
+def frozen_below(rt, bundle):
+    """A container, and a cgroup below its own that is frozen until the test is over."""
+    c = rt.hold(bundle)
+    where = cgroup_of(c.pid).get("freezer")
+    if where is None:
+        pytest.skip("freezer is no v1 hierarchy")
+    state = where + "/held/freezer.state"
+    os.mkdir(where + "/held")
+    rt.cleanups.append(lambda: os.path.exists(state) and write(state, "THAWED"))
+    return c, state
+
+
+def test_exec_that_is_frozen_meanwhile_on_v1(rt, frozen_below):
+    """It gives up, although its process cannot be killed now."""
+    c, state = frozen_below
+    write(state, "FROZEN")
+    result = c.exec("true", options=["--cgroup", "freezer:/held"], env=dict(os.environ, OCIRUN_TIMEOUT="1"))
+    assert result.fails().rc == 255
+    assert re.search(r"did not answer within 1 s: pid \d+ ", result.err)
+    write(state, "THAWED")
+    until(lambda: read(os.path.dirname(state) + "/cgroup.procs") == "", "the end of the process")
+    reap()      # ours by adoption; init waits for that
+    c.stop()
+
+
+def test_pause_of_what_is_killed_on_v1(rt, frozen_below):
+    """kill thaws after its signal; a pause that comes later would hold init for good."""
+    c, state = frozen_below
+    pid = c.pid
+    write(os.path.dirname(state) + "/cgroup.procs", str(pid))
+    write(state, "FROZEN")
+    until(lambda: read(state).strip() == "FROZEN")
+    os.kill(pid, 9)
+    assert "container not running" in rt.cmd("pause", c.id).fails().err
+    write(state, "THAWED")
+    assert c.wait() == 137
+    c.delete().ok()
 
 
 def test_delete_kills_in_all_cgroups_below(rt, bundle):

@@ -153,11 +153,11 @@ def test_devices_survive_a_reload(sd, bundle):
     rule = {"allow": True, "type": "c", "major": 10, "minor": 237, "access": "rwm"}
     bundle.linux["resources"] = {"devices": [{"allow": False}, rule]}
     c = sd.hold(bundle)
-    c.exec("sh", "-c", "mknod /tmp/loop c 10 237 && mknod /tmp/kmsg c 1 11").ok()
+    c.exec("sh", "-c", "mknod /dev/node c 10 237 && mknod /dev/log-of-kernel c 1 11").ok()
 
     def check(loop):
-        assert (c.exec("sh", "-c", ": </tmp/loop").rc == 0) == loop
-        assert c.exec("sh", "-c", ": </tmp/kmsg").rc != 0
+        assert (c.exec("sh", "-c", ": </dev/node").rc == 0) == loop
+        assert c.exec("sh", "-c", ": </dev/log-of-kernel").rc != 0
         c.exec("sh", "-c", ": <>/dev/null && : </dev/zero").ok()
 
     check(True)
