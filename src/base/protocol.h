@@ -236,8 +236,8 @@ int protocol_expect(int sock, enum protocol_type type, struct protocol_message *
  */
 bool protocol_last_words(int sock, struct err *err);
 
-/** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) only.
- */
+/** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) or
+ * writev(2) only. */
 int protocol_send_err(int sock, const struct err *e);
 
 #endif

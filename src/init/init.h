@@ -18,6 +18,7 @@
 struct init {
     int sock;                    /* to the host side (create, exec) */
     int listen;                  /* for start; -1 in exec */
+    int signals;                 /* signalfd while it waits for start, or -1 */
     struct protocol_setup setup; /* as received */
     int fd[SETUP_FD_COUNT];      /* the fds of setup, -1 where absent */
 
