@@ -63,7 +63,7 @@ enum protocol_type {
 
 /* Which fds come with SETUP, in this order; absent ones are left out of .fds. */
 enum protocol_setup_fd {
-    SETUP_FD_CONFIG, /* snapshot of config.json (create), process document (exec), readable */
+    SETUP_FD_CONFIG, /* snapshot of config.json (create), one with what concerns a process (exec) */
     SETUP_FD_LISTEN, /* listening socket for start (create) */
     SETUP_FD_PROC,   /* the machine's verified /proc */
     SETUP_FD_ROOTFS, /* detached clone of the rootfs (create) */

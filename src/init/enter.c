@@ -258,17 +258,9 @@ int init_read_config(void *init, struct err *err)
     in->arena = oci_arena_new();
     if (!in->arena)
         return err_set(err, ENOMEM, "decode the configuration");
-    if (in->setup.flags & SETUP_EXEC) {
-        in->config.process = oci_alloc(in->arena, sizeof *in->config.process);
-        if (!in->config.process)
-            return err_set(err, ENOMEM, "decode the process");
-        if (oci_decode(&oci_process_table, in->config.process, text, len, in->arena, NULL, NULL,
-                       &diag) < 0)
-            return decode_failed(&diag, err);
-    } else if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL,
-                          &diag) < 0) {
+    if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL, &diag) <
+        0)
         return decode_failed(&diag, err);
-    }
     in->process = in->config.process;
     if (in->config.hooks)
         in->hooks = *in->config.hooks;

@@ -23,7 +23,7 @@ struct init {
     int fd[SETUP_FD_COUNT];      /* the fds of setup, -1 where absent */
 
     struct oci_arena *arena;
-    struct oci_config config;    /* create: the snapshot; exec: .process only is the document's */
+    struct oci_config config;    /* create: the snapshot; exec: what host/exec.c puts together */
     struct oci_process *process; /* NULL: none (start will fail) */
     struct oci_hooks hooks;      /* zeroed when there are none */
     struct oci_linux linux_;     /* zeroed when there is none */
