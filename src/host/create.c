@@ -330,7 +330,12 @@ static int wait_mounted(void *subject, struct err *err)
 
     if (c->bundle.config.process && c->bundle.config.process->terminal && take_console(c, err) < 0)
         return -1;
-    return expect(c, PROTOCOL_MOUNTED, &m, err);
+    if (expect(c, PROTOCOL_MOUNTED, &m, err) < 0)
+        return -1;
+    /* The program does not know of the socket: start would wait for its READY=1 in vain. */
+    if (m.u.mounted.no_notify)
+        c->has_notify = c->record.notify = false;
+    return 0;
 }
 
 /* A hook that outlives us is not forgotten: delete --force ends it, with its process group. */

@@ -143,8 +143,9 @@ static int send_all(struct batch *batch, const struct bundle *b, bool privileged
         return -1;
     if (privileged && bind_devices && send_devices(batch, b, err) < 0)
         return -1;
-    if (privileged && notify >= 0) {
-        int fd = mount_clone(notify, "", false, false, err);
+    if (notify >= 0) {
+        int fd = privileged ? mount_clone(notify, "", false, false, err)
+                            : fcntl(notify, F_DUPFD_CLOEXEC, 0);
 
         if (fd < 0)
             return err_context(err, "sd_notify directory");

@@ -98,12 +98,41 @@ static int open_source(const struct oci_mount *m, const struct mount_options *o,
     return fd < 0 ? err_context(err, "bind source") : fd;
 }
 
+/* The host side's fd tells the path, and what has to be found there. Without the directory the
+ * container runs, as it does where nobody listens, and is not told of a socket. */
+static void open_notify(struct init *in)
+{
+    _cleanup_close_ int dir = in->notify_source;
+    char link[32], path[4096];
+    struct stat want, st;
+    struct err err = ERR_INIT;
+    ssize_t len;
+
+    in->notify_source = -1;
+    if (!(in->setup.flags & SETUP_NOTIFY))
+        return;
+    snprintf(link, sizeof link, "self/fd/%d", dir);
+    len = readlinkat(in->host_proc, link, path, sizeof path - 1);
+    if (len > 0) {
+        path[len] = '\0';
+        in->notify_source = init_mounts_open_source(path, false, true, &err);
+    }
+    if (in->notify_source >= 0 && fstat(dir, &want) == 0 && fstat(in->notify_source, &st) == 0 &&
+        want.st_dev == st.st_dev && want.st_ino == st.st_ino)
+        return;
+    init_warn(in, "sd_notify directory: %s", err.text[0] ? err.text : "not found");
+    in->notify_source = fd_close(in->notify_source);
+    in->notify_failed = true;
+    in->setup.flags &= ~(uint32_t)SETUP_NOTIFY;
+}
+
 int init_mounts_open_sources(struct init *in, struct err *err)
 {
     size_t n = in->config.mounts_n;
 
     if (in->setup.flags & SETUP_PRIVILEGED)
         return 0;
+    open_notify(in);
     if (in->sources == NULL && n > 0) {
         in->sources = oci_alloc(in->arena, n * sizeof *in->sources);
         in->source_is_dir = oci_alloc(in->arena, n * sizeof *in->source_is_dir);

@@ -36,9 +36,10 @@ struct init {
     int *device_sources; /* per linux.devices[], -1 */
     int default_device_sources[6];
     int notify_source;
-    int dev_null;   /* verified /dev/null of the container (char 1:3), O_PATH, or -1 */
-    int console;    /* pts slave, or -1 */
-    int seccomp_fd; /* memfd with the program, or -1 */
+    bool notify_failed; /* SETUP_NOTIFY was taken back: the directory cannot be reached */
+    int dev_null;       /* verified /dev/null of the container (char 1:3), O_PATH, or -1 */
+    int console;        /* pts slave, or -1 */
+    int seccomp_fd;     /* memfd with the program, or -1 */
     struct protocol_seccomp seccomp;
     char *program; /* args[0] as looked up; what is executed */
     char **argv, **envp;

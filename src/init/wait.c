@@ -42,9 +42,10 @@
 int init_report_mounted(void *init, struct err *err)
 {
     struct init *in = init;
+    const struct protocol_mounted mounted = {.no_notify = in->notify_failed};
     struct protocol_message m;
 
-    if (protocol_send(in->sock, PROTOCOL_MOUNTED, NULL, 0, NULL, 0, err) < 0)
+    if (protocol_send(in->sock, PROTOCOL_MOUNTED, &mounted, sizeof mounted, NULL, 0, err) < 0)
         return -1;
     return protocol_expect(in->sock, PROTOCOL_PROCEED, &m, err);
 }
