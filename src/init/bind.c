@@ -86,13 +86,20 @@ int init_mounts_open_source(const char *path, bool recursive, bool nofollow, str
     return fd >= 0 ? fd : err_errno(err, "open %s", path);
 }
 
-static int open_source(const struct oci_mount *m, const struct mount_options *o, struct err *err)
+/* A source that is not absolute is relative to the bundle (config.md#mounts). */
+static int open_source(struct init *in, const struct oci_mount *m, const struct mount_options *o,
+                       struct err *err)
 {
+    const char *path = m->source;
     int fd;
 
-    if (m->source == NULL)
+    if (path == NULL)
         return err_set(err, EINVAL, "bind mount without source");
-    fd = init_mounts_open_source(m->source, o->recursive, o->src_nofollow || o->copy_symlink, err);
+    if (path[0] != '/')
+        path = oci_printf(in->arena, "%s/%s", in->setup.bundle, path);
+    if (path == NULL)
+        return err_set(err, ENOMEM, "bind source");
+    fd = init_mounts_open_source(path, o->recursive, o->src_nofollow || o->copy_symlink, err);
     if (fd < 0 && err->errnum == EINVAL && !o->recursive)
         err_hint(err, "with mounts below it that may not be uncovered, it has to be rbind");
     return fd < 0 ? err_context(err, "bind source") : fd;
@@ -149,7 +156,7 @@ int init_mounts_open_sources(struct init *in, struct err *err)
             return -1;
         if (!o.bind || o.remount || in->sources[i] >= 0)
             continue;
-        in->sources[i] = open_source(m, &o, err);
+        in->sources[i] = open_source(in, m, &o, err);
         if (in->sources[i] < 0 || fstat(in->sources[i], &st) < 0)
             return err_context(err, "mounts[%zu] %s", i, m->destination);
         in->source_is_dir[i] = S_ISDIR(st.st_mode);

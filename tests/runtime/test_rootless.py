@@ -210,6 +210,13 @@ def test_hooks_and_seccomp(rt, mapped, user):
         "poststart": str(user.uid), "poststop": str(user.uid)}
 
 
+def test_relative_bind_source(rt, mapped):
+    os.makedirs(mapped.dir + "/src/sub")
+    write(mapped.dir + "/src/file", "content\n")
+    mapped.add_mount("/mnt", "src", "bind", ["rbind"]).add_mount("/data/file", "./src/sub/../file", "none", ["bind"])
+    assert rt.sh(mapped, "cat /mnt/file /data/file", cwd="/") == "content\ncontent\n"
+
+
 def notify_socket(rt):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     sock.bind(rt.path("notify.sock"))
