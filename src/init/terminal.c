@@ -139,6 +139,10 @@ static int console_bind(struct init *in, int slave, struct err *err)
     if (target < 0)
         return -1;
     object.fd = mount_clone(slave, "", false, false, err);
+    if (object.fd < 0 && (err->errnum == ENOSYS || err->errnum == EPERM)) {
+        object.plain = true;
+        object.fd = fcntl(slave, F_DUPFD_CLOEXEC, 0);
+    }
     if (object.fd < 0)
         return err_context(err, "/dev/console");
 

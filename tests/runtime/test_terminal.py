@@ -64,6 +64,7 @@ def test_r086_console_socket(rt, bundle, console):
     assert "/dev/pts/0" in out and "all" in out
 
 
+@pytest.mark.quick
 def test_r150_dev_console(rt, bundle, console):
     bundle.sh("stat -L -c %t:%T /dev/console; echo through > /dev/console; echo done")
     c, master = console()
