@@ -99,7 +99,13 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     }
     if (got == 0)
         return 0;
-    if ((size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+    /* There is room for the fds of every message. */
+    if (msg.msg_flags & MSG_CTRUNC) {
+        protocol_message_clear(m);
+        err_set(err, EMFILE, "message from the other side");
+        return err_hint(err, "raise the limit of open files (ulimit -Hn, LimitNOFILE=)");
+    }
+    if ((size_t)got < sizeof head || (msg.msg_flags & MSG_TRUNC)) {
         protocol_message_clear(m);
         return err_set(err, EBADMSG, "message from the other side");
     }

@@ -10,6 +10,7 @@
 #include "init/enter.h"
 
 #include "base/fd.h"
+#include "base/open_files.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/sys.h"
@@ -319,6 +320,7 @@ int init_take_sources(void *init, struct err *err)
 
     if (alloc_sources(in, err) < 0)
         return -1;
+    open_files_allow(in->config.mounts_n + in->linux_.devices_n);
     for (;;) {
         size_t next = 0;
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import stat
@@ -215,6 +216,17 @@ def test_relative_bind_source(rt, mapped):
     write(mapped.dir + "/src/file", "content\n")
     mapped.add_mount("/mnt", "src", "bind", ["rbind"]).add_mount("/data/file", "./src/sub/../file", "none", ["bind"])
     assert rt.sh(mapped, "cat /mnt/file /data/file", cwd="/") == "content\ncontent\n"
+
+
+def test_more_mounts_than_open_files(rt, mapped):
+    write(mapped.dir + "/src", "")
+    for i in range(300):
+        mapped.add_mount("/mnt/%d" % i, "src", "bind", ["bind"])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    mapped.process.pop("rlimits", None)
+    result = rt.run(mapped.sh("grep -c ' /mnt/' /proc/self/mountinfo; ulimit -Sn; ulimit -Hn"),
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))).ok()
+    assert result.out.split() == ["300", "256", str(hard)]
 
 
 def notify_socket(rt):
