@@ -85,6 +85,14 @@ def test_r145_same_is_there(rt, bundle):
     assert rt.sh(bundle, "stat -c %t:%T /mydev").strip() == "1:3"
 
 
+def test_link_to_a_device(rt, bundle):
+    """udev's names; in a user namespace the device that it leads to is bound."""
+    os.symlink("/dev/null", rt.path("byname"))
+    bundle.userns()
+    bundle.linux["devices"] = [{"type": "c", "path": rt.path("byname"), "major": 1, "minor": 3}]
+    assert rt.sh(bundle, "stat -c %t:%T " + rt.path("byname")).strip() == "1:3"
+
+
 def test_r146_outside_dev(rt, bundle):
     bundle.linux["devices"] = [{"type": "c", "path": "/a/b/dev", "major": 1, "minor": 3}]
     assert rt.sh(bundle, "stat -c %t:%T /a/b/dev").strip() == "1:3"
