@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* What outlives the entry that it came from. init carries out one configuration in its life. */
@@ -296,6 +297,13 @@ static int finish_bind(struct init *in, const struct mount_options *o, int fd,
     return 0;
 }
 
+static bool is_readonly(int fd)
+{
+    struct statvfs fs;
+
+    return fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
 /* copy-symlink: a source that is a link is copied as a link instead of being mounted. */
 static int copy_symlink(struct init *in, const struct oci_mount *m, int source, struct err *err)
 {
@@ -345,7 +353,8 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return err_set(err, ENOTDIR, "bind %s on %s", is_dir ? "a directory" : "a file",
                        target.is_dir ? "a directory" : "a file");
 
-    late = (o->set & MOUNT_ATTR_RDONLY) && strcmp(target.path, "/dev") == 0;
+    late = ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) && strcmp(target.path, "/dev") == 0 &&
+           !is_readonly(source);
     if (late)
         o->set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
     object.plain = later.plain_sources;
@@ -360,6 +369,11 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
     }
     source = object.fd;
     if (finish_bind(in, o, source, &rest, err) < 0)
+        return -1;
+    /* rro: what is below keeps it. */
+    if (late && (o->rec_set & MOUNT_ATTR_RDONLY) &&
+        mount_set_attr(source, false, 0, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RDONLY,
+                       init_mounts_procfs(in), err) < 0)
         return -1;
     return late ? init_bind_readonly_later(in, util_take_fd(source), err) : 0;
 }

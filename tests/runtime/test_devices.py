@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from harness import write
+from harness import mount, umount, write
 
 
 @pytest.mark.quick
@@ -91,6 +91,23 @@ def test_link_to_a_device(rt, bundle):
     bundle.userns()
     bundle.linux["devices"] = [{"type": "c", "path": rt.path("byname"), "major": 1, "minor": 3}]
     assert rt.sh(bundle, "stat -c %t:%T " + rt.path("byname")).strip() == "1:3"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("option", ["ro", "rro"])
+def test_devices_in_a_readonly_bind(rt, bundle, option):
+    for name in ("/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.drop_mount(name)
+    os.makedirs(rt.path("dev/sub"))
+    os.mknod(rt.path("dev/null"), stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    mount("tmpfs", rt.path("dev/sub"), "tmpfs")
+    rt.cleanups.append(lambda: umount(rt.path("dev/sub")))
+    entry = next(m for m in bundle.config["mounts"] if m["destination"] == "/dev")
+    entry.update(type="bind", source=rt.path("dev"), options=["rbind", option])
+    bundle.linux["devices"] = [{"type": "c", "path": "/dev/mine", "major": 1, "minor": 3}]
+    out = rt.sh(bundle, "stat -c %t:%T /dev/mine; touch /dev/x 2>&1; touch /dev/sub/x && echo written; true")
+    assert out.splitlines()[0] == "1:3" and "Read-only" in out.splitlines()[1]
+    assert ("written" in out) is (option == "ro")
 
 
 def test_r146_outside_dev(rt, bundle):
