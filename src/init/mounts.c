@@ -188,7 +188,7 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
         cloned = true;
     }
     _cleanup_close_ int fd = object.fd;
-    if (is_tmpfs && o->tmpcopyup && init_tmpcopyup(target_fd, fd, err) < 0)
+    if (is_tmpfs && o->tmpcopyup && init_tmpcopyup(target_fd, fd, init_mounts_procfs(in), err) < 0)
         return -1;
     if (init_bind_propagation(in, o, fd, err) < 0)
         return -1;

@@ -94,6 +94,22 @@ def test_link_to_a_device(rt, bundle):
 
 
 @pytest.mark.ocirun_only
+@pytest.mark.parametrize("what", ["block", "socket", "fifo", "link"])
+def test_image_with_something_else_for_a_device(rt, bundle, what):
+    """Nobody opens it to find out: a driver would answer (there is none), a socket refuse, a fifo block."""
+    for name in ("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.drop_mount(name)
+    path = bundle.rootfs + "/dev/null"
+    if what == "link":
+        os.symlink("zero", path)
+    else:
+        kind = {"block": stat.S_IFBLK, "socket": stat.S_IFSOCK, "fifo": stat.S_IFIFO}[what]
+        os.mknod(path, kind | 0o666, os.makedev(240, 0) if what == "block" else 0)
+    bundle.userns()
+    rt.failing_create(bundle.sh("true"), match="/dev/null: something else is at its path")
+
+
+@pytest.mark.ocirun_only
 @pytest.mark.parametrize("option", ["ro", "rro"])
 def test_devices_in_a_readonly_bind(rt, bundle, option):
     for name in ("/dev/pts", "/dev/shm", "/dev/mqueue"):
