@@ -101,9 +101,12 @@ static int open_source(struct init *in, const struct oci_mount *m, const struct 
     if (path == NULL)
         return err_set(err, ENOMEM, "bind source");
     fd = init_mounts_open_source(path, o->recursive, o->src_nofollow || o->copy_symlink, err);
-    if (fd < 0 && err->errnum == EINVAL && !o->recursive)
+    if (fd >= 0)
+        return fd;
+    err_set(err, err->errnum, "bind source %s", m->source);
+    if (err->errnum == EINVAL && !o->recursive)
         err_hint(err, "with mounts below it that may not be uncovered, it has to be rbind");
-    return fd < 0 ? err_context(err, "bind source") : fd;
+    return -1;
 }
 
 /* The host side's fd tells the path, and what has to be found there. Without the directory the
@@ -158,8 +161,10 @@ int init_mounts_open_sources(struct init *in, struct err *err)
         if (!o.bind || o.remount || in->sources[i] >= 0)
             continue;
         in->sources[i] = open_source(in, m, &o, err);
-        if (in->sources[i] < 0 || fstat(in->sources[i], &st) < 0)
+        if (in->sources[i] < 0 || fstat(in->sources[i], &st) < 0) {
+            err_object(err, "mounts[%zu].source", i);
             return err_context(err, "mounts[%zu] %s", i, m->destination);
+        }
         in->source_is_dir[i] = S_ISDIR(st.st_mode);
     }
     return 0;
