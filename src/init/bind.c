@@ -373,7 +373,8 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     }
     source = object.fd;
-    if (finish_bind(in, o, source, &rest, err) < 0)
+    if (finish_bind(in, o, source, &rest, err) < 0 ||
+        init_masks_mounted(target.path, source, err) < 0)
         return -1;
     /* rro: what is below keeps it. */
     if (late && (o->rec_set & MOUNT_ATTR_RDONLY) &&

@@ -190,7 +190,7 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     _cleanup_close_ int fd = object.fd;
     if (is_tmpfs && o->tmpcopyup && init_tmpcopyup(target_fd, fd, init_mounts_procfs(in), err) < 0)
         return -1;
-    if (init_bind_propagation(in, o, fd, err) < 0)
+    if (init_bind_propagation(in, o, fd, err) < 0 || init_masks_mounted(target.path, fd, err) < 0)
         return -1;
     /* Never the machine's own queues. */
     if (strcmp(m->type, "mqueue") == 0 && has_namespace(in, OCI_NS_IPC) &&

@@ -26,6 +26,13 @@ int init_mounts_late_readonly(struct init *in, struct err *err);
 int init_mounts_procfs(const struct init *in);
 
 /**
+ * init_masks_mounted - tell masks.c of a mount of mounts[]; it keeps a handle of /proc and of /sys
+ * @place: where in the container, cleaned
+ * @fd:    root of the attached mount; stays the caller's
+ */
+int init_masks_mounted(const char *place, int fd, struct err *err);
+
+/**
  * init_mounts_host_clone - a detached clone of a directory of the host's tree
  * @path: absolute, without the container's doing in it ("/sys"); only before pivot_root
  * @out:  filled; .plain when the kernel refuses open_tree

@@ -180,7 +180,7 @@ def test_bind_source_missing(rt, bundle):
 def test_bind_file_on_directory(rt, bundle):
     write(rt.path("file"), "")
     bundle.add_mount("/mnt", rt.path("file"), "bind", ["bind"])
-    rt.failing_create(bundle, match="/mnt.*directory")
+    rt.failing_create(bundle, match="/mnt.*[Nn]ot a directory")
 
 
 def test_bind_directory_on_file(rt, bundle):
@@ -375,7 +375,7 @@ def test_tmpfs_inherits_mode(rt, bundle):
 @pytest.mark.ocirun_only
 def test_tmpfs_mode_of_new_directory(rt, bundle):
     bundle.add_mount("/brand/new", "tmpfs", "tmpfs", [])
-    assert rt.sh(bundle, "stat -c %a /brand/new").strip() in ("1777", "755")
+    assert rt.sh(bundle, "stat -c %a /brand/new").strip() == "1777"
 
 
 def test_tmpfs_readonly_with_content(rt, bundle):
