@@ -58,7 +58,7 @@ int value_check_text(struct decoder *d, const struct json_event *event)
     if (event->escaped &&
         !surrogates_paired(d->text + event->start + 1, event->end - event->start - 2))
         return decode_fail(d, event->start, "%s has half of a surrogate pair", what);
-    if (!scan_is_utf8(event->text, event->len))
+    if (!oci_is_utf8(event->text, event->len))
         return decode_fail(d, event->start, "%s is not valid UTF-8", what);
     /* Only an escape can bring one in: as it is, the parser refuses it. */
     if (event->escaped && memchr(event->text, '\0', event->len))

@@ -113,6 +113,19 @@ def test_r039_bundle_defaults_to_cwd(rt, bundle):
     assert rt.cmd("run", rt.new_id(), cwd=bundle.dir).ok().out == "here\n"
 
 
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("what", ["bundle", "rootfs"])
+def test_r039_path_not_utf8(rt, bundle, what):
+    """The record and the state are JSON: a path that they cannot have is refused before anything is made."""
+    if what == "bundle":
+        bundle.dir = shutil.move(bundle.dir, bundle.dir + "\udcff")
+        rt.failing_create(bundle, match="bundle .*: is not valid UTF-8")
+    else:
+        os.rename(bundle.rootfs, bundle.rootfs + "\udcff")
+        os.symlink(bundle.rootfs + "\udcff", bundle.rootfs)
+        rt.failing_create(bundle, match=r"config\.json:\d+:\d+: root\.path: .*: is not valid UTF-8")
+
+
 def test_r039_bundle_missing(rt):
     rt.cmd("create", "--bundle", rt.path("nothing"), rt.new_id()).fails()
 
