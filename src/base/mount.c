@@ -17,11 +17,10 @@
 #include "base/mount.h"
 #include "base/fd.h"
 #include "base/mount_call.h"
-#include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -89,25 +88,11 @@ long mount_statfs_magic(int fd)
 
 /* ---- mount(2) on fds ------------------------------------------------------------------------- */
 
-/* The directory self/fd of @procfs. "self" is a symbolic link, which no lookup in procfs follows.
- */
 static int open_self_fd(int procfs)
 {
     struct err ignored = ERR_INIT;
-    char self[32], path[48];
-    ssize_t len = readlinkat(procfs, "self", self, sizeof self - 1);
+    int fd = proc_open_self(procfs, "fd", O_PATH | O_DIRECTORY, &ignored);
 
-    if (len <= 0)
-        return -1;
-    self[len] = '\0';
-    for (ssize_t i = 0; i < len; i++) {
-        if (!isdigit((unsigned char)self[i])) {
-            errno = EXDEV;
-            return -1;
-        }
-    }
-    snprintf(path, sizeof path, "%s/fd", self);
-    int fd = path_open_beneath(procfs, path, O_PATH | O_DIRECTORY, &ignored);
     if (fd < 0)
         errno = ignored.errnum;
     return fd;
@@ -139,19 +124,14 @@ int mount_on_fd(int procfs, int source_fd, const char *source, int target, const
     return result;
 }
 
-/* Id of the mount that @fd lies on, or -1: the kernels that need this may not have it in statx(2).
- */
-static long mount_id(int procfs, int fd)
+long mount_id(int procfs, int fd)
 {
     struct err ignored = ERR_INIT;
-    char self[32], name[64], buf[512];
-    ssize_t len = readlinkat(procfs, "self", self, sizeof self - 1);
+    char name[32], buf[512];
+    ssize_t len;
 
-    if (len <= 0)
-        return -1;
-    self[len] = '\0';
-    snprintf(name, sizeof name, "%s/fdinfo/%d", self, fd);
-    _cleanup_close_ int info = path_open_beneath(procfs, name, O_RDONLY, &ignored);
+    snprintf(name, sizeof name, "fdinfo/%d", fd);
+    _cleanup_close_ int info = proc_open_self(procfs, name, O_RDONLY, &ignored);
     if (info < 0 || (len = read(info, buf, sizeof buf - 1)) <= 0)
         return -1;
     buf[len] = '\0';

@@ -81,28 +81,37 @@ static ssize_t proc_read(const char *path, char *buf, size_t size)
     return n;
 }
 
+int proc_open_self(int procfs, const char *path, int flags, struct err *err)
+{
+    char name[64];
+    ssize_t n = readlinkat(procfs, "self", name, sizeof name - 1);
+
+    if (n <= 0)
+        return err_errno(err, "read link self of procfs");
+    name[n] = '\0';
+    if (strspn(name, "0123456789") != (size_t)n)
+        return err_set(err, EXDEV, "link self of procfs");
+    if (snprintf(name + n, sizeof name - (size_t)n, "/%s", path) >= (int)(sizeof name - (size_t)n))
+        return err_set(err, ENAMETOOLONG, "/proc/self/%s", path);
+    return path_open_beneath(procfs, name, flags, err);
+}
+
+char *proc_read_self(int procfs, const char *path, size_t max, struct err *err)
+{
+    _cleanup_close_ int fd = proc_open_self(procfs, path, O_RDONLY, err);
+    char *text = NULL;
+
+    return fd >= 0 && fd_read_all(fd, max, &text, NULL, err) == 0 ? text : NULL;
+}
+
 int proc_write(int procfs, const char *path, const char *value, struct err *err)
 {
     size_t len = strlen(value), shown = strcspn(value, "\n");
-    _cleanup_close_ int dir = -1;
-    _cleanup_close_ int fd = -1;
-    const char *below = path;
+    bool own = strncmp(path, "self/", 5) == 0;
+    _cleanup_close_ int fd = own ? proc_open_self(procfs, path + 5, O_WRONLY, err)
+                                 : path_open_beneath(procfs, path, O_WRONLY, err);
     ssize_t n;
 
-    /* self is a link, which path_open_beneath() refuses; its text is only a number. */
-    if (strncmp(path, "self/", 5) == 0) {
-        char self[24];
-
-        n = readlinkat(procfs, "self", self, sizeof self - 1);
-        if (n <= 0)
-            return err_errno(err, "read link self of procfs");
-        self[n] = '\0';
-        dir = path_open_beneath(procfs, self, O_PATH | O_DIRECTORY, err);
-        if (dir < 0)
-            return err_context(err, "/proc/%s", path);
-        below += 5;
-    }
-    fd = path_open_beneath(dir < 0 ? procfs : dir, below, O_WRONLY, err);
     if (fd < 0)
         return err_context(err, "/proc/%s", path);
     do

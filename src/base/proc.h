@@ -70,6 +70,18 @@ int proc_signal_number(const char *text);
 /** proc_signal_name - "SIGKILL" for 9, "SIGRTMIN+3"; "signal 99" if unknown; static or in @buf */
 const char *proc_signal_name(int sig, char buf[static 24]);
 
+/**
+ * proc_open_self - open self/@path below the handle, as path_open_beneath() does
+ * "self" is a link, which that refuses: its text is read, and has to be a number.
+ * Returns an fd, or -1.
+ */
+int proc_open_self(int procfs, const char *path, int flags, struct err *err);
+
+/** proc_read_self - the whole text of self/@path, up to @max bytes; free() it. NULL with @err
+ * filled
+ */
+char *proc_read_self(int procfs, const char *path, size_t max, struct err *err);
+
 /** proc_write - write to a file of procfs through the handle: RESOLVE_BENEATH, NO_MAGICLINKS,
  * NO_XDEV
  * @procfs: handle; @path: "self/attr/exec", "sys/net/ipv4/ip_forward"

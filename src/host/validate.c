@@ -281,6 +281,21 @@ static int check_mounts(const struct check *c, struct err *err)
     return 0;
 }
 
+static int check_masks(const struct check *c, struct err *err)
+{
+    char path[64];
+
+    for (size_t i = 0; i < c->lin->masked_paths_n; i++) {
+        const char *text = c->lin->masked_paths[i];
+
+        if (text[strspn(text, "/")] != '\0')
+            continue;
+        snprintf(path, sizeof path, "linux.maskedPaths[%zu]", i);
+        return fail(c, err, path, "the root cannot be masked");
+    }
+    return 0;
+}
+
 static int check_seccomp(const struct check *c, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -319,9 +334,9 @@ int validate_config(const struct runtime *rt, const struct bundle *b,
                     const struct create_options *o, bool detach, struct err *err)
 {
     static int (*const checks[])(const struct check *c, struct err *err) = {
-        check_supported, check_terminal, check_user_namespace, check_rlimits,
-        check_affinity,  check_names,    check_time_offsets,   check_sysctl,
-        check_devices,   check_mounts,   check_seccomp,        check_cgroup,
+        check_supported, check_terminal,     check_user_namespace, check_rlimits, check_affinity,
+        check_names,     check_time_offsets, check_sysctl,         check_devices, check_mounts,
+        check_masks,     check_seccomp,      check_cgroup,
     };
     const struct check c = {
         .rt = rt,

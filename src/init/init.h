@@ -34,6 +34,7 @@ struct init {
     bool *source_is_dir;
     int *device_sources; /* per linux.devices[], -1 */
     int default_device_sources[6];
+    bool shared_mounts; /* an entry of mounts[] is shared: see init_mounts_attach() */
     int notify_source;
     int dev_null;   /* verified /dev/null of the container (char 1:3), O_PATH, or -1 */
     int console;    /* pts slave, or -1 */

@@ -39,6 +39,22 @@ int init_mounts_procfs(const struct init *in)
     return in->proc >= 0 ? in->proc : in->host_proc;
 }
 
+int init_mounts_attach(struct init *in, struct mount_object *object, int target, struct err *err)
+{
+    return in->shared_mounts ? mount_attach_alone(object, target, init_mounts_procfs(in), err)
+                             : mount_attach(object, target, init_mounts_procfs(in), err);
+}
+
+int init_mounts_attach_entry(struct init *in, struct mount_object *object, int target,
+                             struct err *err)
+{
+    int result = init_mounts_attach(in, object, target, err);
+
+    if (result < 0 && in->shared_mounts && err->errnum == EOPNOTSUPP)
+        result = mount_attach(object, target, init_mounts_procfs(in), err);
+    return result;
+}
+
 static const char *const *options_of(const struct oci_mount *m)
 {
     return (const char *const *)m->options;
@@ -102,7 +118,7 @@ static void keep_procfs(struct init *in, const struct mount_target *t,
 static int attach_or_close(struct init *in, struct mount_object *object, int target,
                            struct err *err)
 {
-    if (mount_attach(object, target, init_mounts_procfs(in), err) == 0)
+    if (init_mounts_attach_entry(in, object, target, err) == 0)
         return 0;
     object->fd = fd_close(object->fd);
     return -1;
@@ -256,7 +272,7 @@ static int mount_notify(struct init *in, struct err *err)
     in->notify_source = -1;
     mount_set_propagation(object.fd, OCI_PROPAGATION_PRIVATE, -1, &ignored);
     target = path_make_in_root(in->rootfs, "/run/notify", PATH_DIR, 0755, NULL, err);
-    result = target < 0 ? -1 : mount_attach(&object, target, init_mounts_procfs(in), err);
+    result = target < 0 ? -1 : init_mounts_attach(in, &object, target, err);
     fd_close(object.fd);
     return result < 0 ? err_context(err, "/run/notify") : 0;
 }

@@ -15,7 +15,7 @@
 #include "base/path.h"
 #include "base/sys.h"
 #include "base/util.h"
-#include "init/init.h"
+#include "init/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,7 +142,7 @@ static int console_bind(struct init *in, int slave, struct err *err)
     if (object.fd < 0)
         return err_context(err, "/dev/console");
 
-    int result = mount_attach(&object, target, in->proc >= 0 ? in->proc : in->host_proc, err);
+    int result = init_mounts_attach(in, &object, target, err);
 
     fd_close(object.fd);
     return result < 0 ? err_context(err, "/dev/console") : 0;
