@@ -154,7 +154,7 @@ int lookup_program(struct init *in, struct err *err);
 
 /**
  * lookup_diagnose - say why @path cannot be executed
- * @root:   directory fd of the tree that the process sees as "/"
+ * @root:   directory fd of the tree that the process sees as "/"; -1: no file may be looked at
  * @errnum: what execve(2) gave, or 0 to look for what would make it fail
  * Returns 0 when nothing is wrong and @errnum is 0; otherwise -1 with @err filled.
  */
