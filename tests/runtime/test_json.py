@@ -224,6 +224,8 @@ BAD_VALUES_13 = [
     ("linux.readonlyPaths", ["relative"]),
     ("hostname", "x" * 65),
     ("hostname", 5),
+    ("linux.devices", [{"type": "c", "path": "/data/x", "major": 1, "minor": -1}]),
+    ("linux.devices", [{"type": "c", "path": "/data/x", "major": 4294967297, "minor": 3}]),
 ]
 
 
