@@ -139,12 +139,32 @@ long mount_id(int procfs, int fd)
     return id == NULL ? -1 : strtol(id + 7, NULL, 10);
 }
 
+/* Whether @fd may be what was made with @type: what containers have, for others nobody knows. */
+static bool is_of_type(int fd, const char *type)
+{
+    static const struct {
+        const char *type;
+        long magic;
+    } rows[] = {
+        {"proc", PROC_SUPER_MAGIC},       {"sysfs", SYSFS_MAGIC},
+        {"tmpfs", TMPFS_MAGIC},           {"devpts", DEVPTS_SUPER_MAGIC},
+        {"mqueue", MQUEUE_SUPER_MAGIC},   {"cgroup", CGROUP_SUPER_MAGIC},
+        {"cgroup2", CGROUP2_SUPER_MAGIC},
+    };
+
+    for (size_t i = 0; type != NULL && i < ARRAY_SIZE(rows); i++)
+        if (strcmp(type, rows[i].type) == 0)
+            return mount_statfs_magic(fd) == rows[i].magic;
+    return true;
+}
+
 /*
  * The root of what mount(2) has just put on @target. An fd does not see what is mounted over it, so
  * the kernel is asked for its path and that is opened; someone may move directories in between, so
- * the result has to be a root other than the mount below. @expect: the bind's source, or -1.
+ * the result has to be a root other than the mount below, of the same kind as what was mounted.
+ * @expect: the bind's source, or -1; @type: of a new filesystem, or NULL.
  */
-static int open_covering(int procfs, int target, int expect, struct err *err)
+static int open_covering(int procfs, int target, int expect, const char *type, struct err *err)
 {
     _cleanup_close_ int dir = open_self_fd(procfs);
     char name[16], path[4096];
@@ -159,6 +179,8 @@ static int open_covering(int procfs, int target, int expect, struct err *err)
     if (fd < 0)
         return err_errno(err, "open a new mount");
     if (mount_id(procfs, fd) == mount_id(procfs, target))
+        return err_set(err, EBUSY, "the mount target moved");
+    if (!is_of_type(fd, type))
         return err_set(err, EBUSY, "the mount target moved");
     if (expect >= 0 && (fstat(expect, &a) < 0 || fstat(fd, &b) < 0 || a.st_dev != b.st_dev ||
                         a.st_ino != b.st_ino))
@@ -291,7 +313,7 @@ static int attach_by_mount(struct mount_object *o, int target, int procfs, struc
     if (mount_on_fd(procfs, o->plain ? o->fd : -1, o->source, target, o->type, flags,
                     o->plain ? NULL : o->data) < 0)
         return err_errno(err, "mount%s%s", o->type ? " " : "", o->type ? o->type : "");
-    covering = open_covering(procfs, target, o->plain ? o->fd : -1, err);
+    covering = open_covering(procfs, target, o->plain ? o->fd : -1, o->plain ? NULL : o->type, err);
     if (covering < 0)
         return -1;
     fd_close(o->fd);

@@ -38,15 +38,22 @@
 
 /* ---- procfs handles ------------------------------------------------------------------------- */
 
-int proc_open(struct err *err)
+bool proc_is_root(int fd)
 {
-    _cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct statfs fs;
     struct stat st;
 
-    if (fd < 0 || fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+    return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && fstat(fd, &st) == 0 &&
+           st.st_ino == PROC_ROOT_INO;
+}
+
+int proc_open(struct err *err)
+{
+    _cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
         return err_errno(err, "open /proc");
-    if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INO)
+    if (!proc_is_root(fd))
         return err_set(err, 0, "/proc is not the root of a procfs");
     return util_take_fd(fd);
 }

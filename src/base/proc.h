@@ -15,6 +15,9 @@
  */
 int proc_open(struct err *err);
 
+/** proc_is_root - whether @fd is the root of a procfs, of whatever pid namespace */
+bool proc_is_root(int fd);
+
 /**
  * proc_private - a procfs of the caller's own pid namespace that nothing can be mounted over:
  * fsopen("proc"). Refused by the kernel in some user namespaces: the caller falls back to

@@ -105,11 +105,11 @@ int sys_bpf(int cmd, void *attr, unsigned size);
 #ifndef DEVPTS_SUPER_MAGIC
 #define DEVPTS_SUPER_MAGIC 0x1cd1
 #endif
+#ifndef MQUEUE_SUPER_MAGIC
+#define MQUEUE_SUPER_MAGIC 0x19800202 /* MQUEUE_MAGIC of ipc/mqueue.c */
+#endif
 #ifndef TMPFS_MAGIC
 #define TMPFS_MAGIC 0x01021994
-#endif
-#ifndef NSFS_MAGIC
-#define NSFS_MAGIC 0x6e736673
 #endif
 
 #endif

@@ -105,12 +105,13 @@ static int add_tmpfs_mode(struct init *in, const struct mount_target *t, struct 
                       err);
 }
 
-/* The container's own procfs serves init as its handle, if it is a whole and writable one. */
+/* The container's own procfs serves init as its handle, if it is a whole and writable one. Looked
+ * at, for mount(2) does not tell what it has made: see open_covering() in base/mount.c. */
 static void keep_procfs(struct init *in, const struct mount_target *t,
                         const struct mount_options *o, int *fd)
 {
     if (strcmp(t->path, "/proc") != 0 || o->data_n > 0 ||
-        ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) || in->proc >= 0)
+        ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) || in->proc >= 0 || !proc_is_root(*fd))
         return;
     in->proc = util_take_fd(*fd);
 }
