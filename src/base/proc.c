@@ -92,6 +92,7 @@ int proc_open_self(int procfs, const char *path, int flags, struct err *err)
 {
     char name[64];
     ssize_t n = readlinkat(procfs, "self", name, sizeof name - 1);
+    int fd;
 
     if (n <= 0)
         return err_errno(err, "read link self of procfs");
@@ -100,7 +101,8 @@ int proc_open_self(int procfs, const char *path, int flags, struct err *err)
         return err_set(err, EXDEV, "link self of procfs");
     if (snprintf(name + n, sizeof name - (size_t)n, "/%s", path) >= (int)(sizeof name - (size_t)n))
         return err_set(err, ENAMETOOLONG, "/proc/self/%s", path);
-    return path_open_beneath(procfs, name, flags, err);
+    fd = path_open_beneath(procfs, name, flags, err);
+    return fd < 0 ? err_set(err, err->errnum, "open %s", path) : fd;
 }
 
 char *proc_read_self(int procfs, const char *path, size_t max, struct err *err)

@@ -949,6 +949,43 @@ static int kill_born(void *data, pid_t pid, struct err *err)
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
 }
 
+static int keep_pid(void *data, pid_t pid, struct err *err)
+{
+    (void)err;
+    *(pid_t *)data = pid;
+    return 0;
+}
+
+static int refuse(void *data, struct err *err)
+{
+    (void)data;
+    return err_set(err, 0, "enough");
+}
+
+/* What whoever runs it has no more use for does not run on. */
+static void test_hook_ends_with_a_failed_wake(void **state)
+{
+    struct hook_run run = new_run();
+    int ends[2];
+    pid_t pid = 0;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    close(ends[1]);
+    run.born = keep_pid;
+    run.wake = refuse;
+    run.wake_fd = ends[0];
+    run.data = &pid;
+    shell(0, "sleep 1000");
+    hook_fails(1, &run, "createRuntime hook 0 (/bin/sh): enough", "");
+    assert_true(pid > 0);
+    assert_int_equal(kill(-pid, 0), -1);
+    assert_int_equal(errno, ESRCH);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    close(ends[0]);
+}
+
 /* By somebody else, before it is let through the gate: the hook's failure, not our end (SIGPIPE).
  */
 static void test_hook_killed_at_the_gate(void **state)
@@ -1036,6 +1073,7 @@ int main(void)
         TEST(test_hook_tail),
         TEST(test_hook_background),
         TEST(test_hook_surroundings),
+        TEST(test_hook_ends_with_a_failed_wake),
         TEST(test_hook_killed_at_the_gate),
         TEST(test_hook_keep_going),
         TEST(test_hook_filtered),
