@@ -173,7 +173,11 @@ static int open_failed(const char *path, struct err *err)
         err->errnum = EACCES;
         return -1;
     }
-    return err_set(err, errnum, "exec %s", path);
+    err_set(err, errnum, "exec %s", path);
+    if (errnum == ELOOP)
+        err_hint(err, "links such as /proc/self/exe lead to files of the machine and are not "
+                      "followed");
+    return -1;
 }
 
 /* What there is to say when nothing was found, or may be looked for. */

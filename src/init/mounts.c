@@ -187,6 +187,8 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     if (mount_target_open(in, m, o, -1, true, &target, err) < 0)
         return -1;
     _cleanup_close_ int target_fd = target.fd;
+    if (!target.is_dir)
+        return err_set(err, ENOTDIR, "mount %s on a file", m->type);
     if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
         return init_cgroup_mount(in, m->type, target_fd, o, err);
     if (late) {

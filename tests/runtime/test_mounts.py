@@ -226,6 +226,14 @@ def test_r076_bad_data(rt, bundle):
     rt.failing_create(bundle, match="/mnt")
 
 
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("fstype", ["tmpfs", "mqueue", "cgroup"])
+def test_new_filesystem_on_a_file(rt, bundle, fstype):
+    write(bundle.rootfs + "/data/file", "")
+    bundle.add_mount("/data/file", fstype, fstype, [])
+    rt.failing_create(bundle, match=r"mounts\[\d+\] /data/file: mount %s on a file: Not a directory" % fstype)
+
+
 def test_bind_with_filesystem_options(rt, bundle):
     os.mkdir(rt.path("src"))
     bundle.add_mount("/mnt", rt.path("src"), "bind", ["bind", "mode=755", "size=1k"])
