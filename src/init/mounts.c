@@ -220,7 +220,8 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     return late ? init_bind_readonly_later(in, util_take_fd(fd), err) : 0;
 }
 
-/* remount: new flags for what is there; the superblock too when the entry is not a bind. */
+/* remount: new flags for what is there; when the entry is not a bind the superblock's too, but for
+ * ro and rw: it may be one of the machine's, which has to stay writable for others. */
 static int remount(struct init *in, const struct oci_mount *m, const struct mount_options *o,
                    struct err *err)
 {
@@ -230,7 +231,8 @@ static int remount(struct init *in, const struct oci_mount *m, const struct moun
     if (mount_target_open(in, m, o, -1, true, &target, err) < 0)
         return -1;
     _cleanup_close_ int fd = target.fd;
-    if (!o->bind && (o->data_n > 0 || (o->sb_set & ~(unsigned long)MS_RDONLY) != 0)) {
+    if (!o->bind &&
+        (o->data_n > 0 || ((o->sb_set | o->sb_clear) & ~(unsigned long)MS_RDONLY) != 0)) {
         if (mount_reconfigure(fd, o, procfs, err) < 0)
             return -1;
     } else if (mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0) {
