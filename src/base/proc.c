@@ -265,17 +265,6 @@ int proc_pidfd(pid_t pid, uint64_t start)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-bool proc_pidfd_exited(int pidfd)
-{
-    struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
-    int n;
-
-    do
-        n = poll(&pfd, 1, 0);
-    while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
 static int64_t proc_milliseconds(void)
 {
     struct timespec now;

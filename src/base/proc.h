@@ -40,9 +40,6 @@ int proc_pidfd(pid_t pid, uint64_t start);
 /** proc_alive - whether @pid with @start runs (a zombie does not) */
 bool proc_alive(pid_t pid, uint64_t start);
 
-/** proc_pidfd_exited - whether the pidfd polls readable: the process has ended */
-bool proc_pidfd_exited(int pidfd);
-
 /**
  * proc_wait_pidfd - wait until the process of @pidfd ends
  * @timeout: milliseconds, -1 without limit

@@ -33,7 +33,6 @@ int sys_execveat(int dir, const char *path, char *const argv[], char *const envp
 int sys_close_range(unsigned first, unsigned last, unsigned flags);
 int sys_pidfd_open(pid_t pid, unsigned flags);
 int sys_pidfd_send_signal(int pidfd, int sig, void *info, unsigned flags);
-int sys_pidfd_getfd(int pidfd, int fd, unsigned flags);
 int sys_faccessat2(int dir, const char *path, int mode, int flags);
 long sys_keyctl(int cmd, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int sys_seccomp(unsigned op, unsigned flags, void *args);

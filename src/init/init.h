@@ -42,8 +42,6 @@ struct init {
     struct protocol_seccomp seccomp;
     char *program; /* args[0] as looked up; what is executed */
     char **argv, **envp;
-    bool program_is_checked;
-    bool wait_started; /* start is connected: .sock is that connection */
 
     mode_t umask;     /* the caller's, for a process without user.umask; init itself runs with 0 */
     bool cwd_entered; /* the working directory was made and entered before the ids changed */

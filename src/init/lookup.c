@@ -93,13 +93,12 @@ static bool exists(int root, const char *path)
 static int check_script(int root, const char *path, const char *head, size_t len, struct err *err)
 {
     char interpreter[256];
-    size_t line, n;
+    size_t n;
     bool crlf;
 
     head += 2;
     len -= 2;
-    line = strspn(head, " \t");
-    head += line;
+    head += strspn(head, " \t");
     n = strcspn(head, " \t\n");
     if (n == 0 || n >= sizeof interpreter || n >= len)
         return 0;

@@ -146,7 +146,6 @@ int init_program_lookup(void *init, struct err *err)
         err_object(err, "process.args[0]");
         return lookups_are_filtered(in) ? init_seccomp_hint(in, "openat2", err) : -1;
     }
-    in->program_is_checked = true;
     return 0;
 }
 

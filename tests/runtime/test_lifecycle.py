@@ -69,6 +69,15 @@ def test_r021_config_edit_after_create(rt, bundle):
     assert c.out == "first\n"
 
 
+@pytest.mark.ocirun_only
+def test_waiting_init_holds_no_device(rt, bundle):
+    """The null device was there for the masks."""
+    c = rt.create(bundle.args("/bin/true"))
+    fds = [int(fd) for fd in os.listdir("/proc/%d/fd" % c.pid)]
+    assert [os.readlink("/proc/%d/fd/%d" % (c.pid, fd)) for fd in fds if fd > 2].count("/dev/null") == 0
+    c.delete("--force").ok()
+
+
 def test_r021_config_removed_after_create(rt, bundle):
     c = rt.create(bundle.sh("echo first"))
     os.unlink(bundle.dir + "/config.json")
