@@ -283,7 +283,8 @@ static void hook_drain(struct hook_child *c, int which)
             break;
 }
 
-/* Wait until the hook is gone, reading what it writes. Returns -1 when it has outlived a kill. */
+/* Wait until the hook is gone, reading what it writes. Returns -1 when it has outlived a kill, and
+ * when it cannot be waited for or need not be (run->wake has failed). */
 static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
 {
     uint64_t end = timeout ? c->begin + timeout : 0;
@@ -377,6 +378,17 @@ static int hook_report(const struct hook_child *c, uint64_t timeout, int status,
                    (unsigned long long)c->took, separator, text);
 }
 
+/* A hook that was not waited for to its end: it must not go on beside whatever is undone now. */
+static void hook_end(const struct hook_child *c)
+{
+    struct err ignored = ERR_INIT;
+
+    kill(-c->pid, SIGKILL);
+    kill(c->pid, SIGKILL);
+    if (c->timed_out || proc_wait_pidfd(c->fds[HOOK_PIDFD], KILL_WAIT, &ignored) == 0)
+        waitpid(c->pid, NULL, WNOHANG);
+}
+
 static int hook_run(struct hook_child *c, struct err *err)
 {
     int64_t seconds =
@@ -388,8 +400,12 @@ static int hook_run(struct hook_child *c, struct err *err)
     if (seconds < 0)
         seconds = 0;
     timeout = (uint64_t)(seconds > TIMEOUT_MAX ? TIMEOUT_MAX : seconds) * 1000;
-    if (hook_spawn(c, err) < 0 || hook_wait(c, timeout, err) < 0)
+    if (hook_spawn(c, err) < 0)
         return -1;
+    if (hook_wait(c, timeout, err) < 0) {
+        hook_end(c);
+        return -1;
+    }
     do
         pid = waitpid(c->pid, &status, 0);
     while (pid < 0 && errno == EINTR);

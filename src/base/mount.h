@@ -114,6 +114,15 @@ int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct 
  */
 int mount_attach(struct mount_object *object, int target, int procfs, struct err *err);
 
+/**
+ * mount_attach_alone - mount_attach() in this mount namespace and no other: when @target lies on a
+ * shared mount, its peers do not get the new one
+ * @procfs: verified procfs fd, also to look up the mount; its path has to be right for our "/"
+ * The mount of @target is in its peer group again afterwards. errnum EOPNOTSUPP, and nothing
+ * attached, where the kernel cannot do that (before 5.15).
+ */
+int mount_attach_alone(struct mount_object *object, int target, int procfs, struct err *err);
+
 /** mount_statfs_magic - f_type of the filesystem at @fd, or -1 */
 long mount_statfs_magic(int fd);
 

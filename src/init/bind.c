@@ -34,7 +34,6 @@ static struct {
     int *readonly; /* roots of mounts that become read-only at the end */
     size_t readonly_n;
     bool plain_sources; /* open_tree is refused: sources are O_PATH fds, not clones */
-    bool shared_seen;   /* an earlier entry is shared, and so becomes what is mounted on it */
 } later;
 
 static const char *const *options_of(const struct oci_mount *m)
@@ -215,7 +214,7 @@ int init_bind_propagation(struct init *in, const struct mount_options *o, int fd
                                   init_mounts_procfs(in), err) < 0)
             return -1;
     if (wants_shared(o))
-        later.shared_seen = true;
+        in->shared_mounts = true;
     return 0;
 }
 
@@ -245,8 +244,8 @@ static int prepare_clone(struct init *in, const struct mount_options *o, int fd,
     if (later.plain_sources)
         return 0;
     /* The only propagation of the entry may as well be set right away, if it stays: on a shared
-     * mount (or in the host's own tree) attaching makes it shared again. */
-    if (!shared && o->propagation_n == 1 && !later.shared_seen &&
+     * mount (or in the host's own tree) attaching may make it shared again. */
+    if (!shared && o->propagation_n == 1 && !in->shared_mounts &&
         !(in->setup.flags & SETUP_CHROOT)) {
         bool recursive = false;
 
@@ -368,7 +367,7 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     /* It may close the fd and put another one in its place. */
     object.fd = util_take_fd(source);
-    if (mount_attach(&object, target_fd, init_mounts_procfs(in), err) < 0) {
+    if (init_mounts_attach_entry(in, &object, target_fd, err) < 0) {
         fd_close(object.fd);
         return -1;
     }

@@ -39,6 +39,22 @@ int init_mounts_procfs(const struct init *in)
     return in->proc >= 0 ? in->proc : in->host_proc;
 }
 
+int init_mounts_attach(struct init *in, struct mount_object *object, int target, struct err *err)
+{
+    return in->shared_mounts ? mount_attach_alone(object, target, init_mounts_procfs(in), err)
+                             : mount_attach(object, target, init_mounts_procfs(in), err);
+}
+
+int init_mounts_attach_entry(struct init *in, struct mount_object *object, int target,
+                             struct err *err)
+{
+    int result = init_mounts_attach(in, object, target, err);
+
+    if (result < 0 && in->shared_mounts && err->errnum == EOPNOTSUPP)
+        result = mount_attach(object, target, init_mounts_procfs(in), err);
+    return result;
+}
+
 static const char *const *options_of(const struct oci_mount *m)
 {
     return (const char *const *)m->options;
@@ -89,12 +105,13 @@ static int add_tmpfs_mode(struct init *in, const struct mount_target *t, struct 
                       err);
 }
 
-/* The container's own procfs serves init as its handle, if it is a whole and writable one. */
+/* The container's own procfs serves init as its handle, if it is a whole and writable one. Looked
+ * at, for mount(2) does not tell what it has made: see open_covering() in base/mount.c. */
 static void keep_procfs(struct init *in, const struct mount_target *t,
                         const struct mount_options *o, int *fd)
 {
     if (strcmp(t->path, "/proc") != 0 || o->data_n > 0 ||
-        ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) || in->proc >= 0)
+        ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) || in->proc >= 0 || !proc_is_root(*fd))
         return;
     in->proc = util_take_fd(*fd);
 }
@@ -102,7 +119,7 @@ static void keep_procfs(struct init *in, const struct mount_target *t,
 static int attach_or_close(struct init *in, struct mount_object *object, int target,
                            struct err *err)
 {
-    if (mount_attach(object, target, init_mounts_procfs(in), err) == 0)
+    if (init_mounts_attach_entry(in, object, target, err) == 0)
         return 0;
     object->fd = fd_close(object->fd);
     return -1;
@@ -170,6 +187,8 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     if (mount_target_open(in, m, o, -1, true, &target, err) < 0)
         return -1;
     _cleanup_close_ int target_fd = target.fd;
+    if (!target.is_dir)
+        return err_set(err, ENOTDIR, "mount %s on a file", m->type);
     if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
         return init_cgroup_mount(in, m->type, target_fd, o, err);
     if (late) {
@@ -201,7 +220,8 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     return late ? init_bind_readonly_later(in, util_take_fd(fd), err) : 0;
 }
 
-/* remount: new flags for what is there; the superblock too when the entry is not a bind. */
+/* remount: new flags for what is there; when the entry is not a bind the superblock's too, but for
+ * ro and rw: it may be one of the machine's, which has to stay writable for others. */
 static int remount(struct init *in, const struct oci_mount *m, const struct mount_options *o,
                    struct err *err)
 {
@@ -211,7 +231,8 @@ static int remount(struct init *in, const struct oci_mount *m, const struct moun
     if (mount_target_open(in, m, o, -1, true, &target, err) < 0)
         return -1;
     _cleanup_close_ int fd = target.fd;
-    if (!o->bind && (o->data_n > 0 || (o->sb_set & ~(unsigned long)MS_RDONLY) != 0)) {
+    if (!o->bind &&
+        (o->data_n > 0 || ((o->sb_set | o->sb_clear) & ~(unsigned long)MS_RDONLY) != 0)) {
         if (mount_reconfigure(fd, o, procfs, err) < 0)
             return -1;
     } else if (mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0) {
@@ -258,7 +279,7 @@ static int mount_notify(struct init *in, struct err *err)
     if (!object.plain)
         mount_set_propagation(object.fd, OCI_PROPAGATION_PRIVATE, -1, &ignored);
     target = path_make_in_root(in->rootfs, "/run/notify", PATH_DIR, 0755, NULL, err);
-    result = target < 0 ? -1 : mount_attach(&object, target, init_mounts_procfs(in), err);
+    result = target < 0 ? -1 : init_mounts_attach(in, &object, target, err);
     fd_close(object.fd);
     return result < 0 ? err_context(err, "/run/notify") : 0;
 }

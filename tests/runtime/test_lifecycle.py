@@ -69,6 +69,15 @@ def test_r021_config_edit_after_create(rt, bundle):
     assert c.out == "first\n"
 
 
+@pytest.mark.ocirun_only
+def test_waiting_init_holds_no_device(rt, bundle):
+    """The null device was there for the masks."""
+    c = rt.create(bundle.args("/bin/true"))
+    fds = [int(fd) for fd in os.listdir("/proc/%d/fd" % c.pid)]
+    assert [os.readlink("/proc/%d/fd/%d" % (c.pid, fd)) for fd in fds if fd > 2].count("/dev/null") == 0
+    c.delete("--force").ok()
+
+
 def test_r021_config_removed_after_create(rt, bundle):
     c = rt.create(bundle.sh("echo first"))
     os.unlink(bundle.dir + "/config.json")
@@ -111,6 +120,19 @@ def test_r037_unknown_id_exec(rt):
 def test_r039_bundle_defaults_to_cwd(rt, bundle):
     bundle.sh("echo here").save()
     assert rt.cmd("run", rt.new_id(), cwd=bundle.dir).ok().out == "here\n"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("what", ["bundle", "rootfs"])
+def test_r039_path_not_utf8(rt, bundle, what):
+    """The record and the state are JSON: a path that they cannot have is refused before anything is made."""
+    if what == "bundle":
+        bundle.dir = shutil.move(bundle.dir, bundle.dir + "\udcff")
+        rt.failing_create(bundle, match="bundle .*: is not valid UTF-8")
+    else:
+        os.rename(bundle.rootfs, bundle.rootfs + "\udcff")
+        os.symlink(bundle.rootfs + "\udcff", bundle.rootfs)
+        rt.failing_create(bundle, match=r"config\.json:\d+:\d+: root\.path: .*: is not valid UTF-8")
 
 
 def test_r039_bundle_missing(rt):
