@@ -99,13 +99,13 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     }
     if (got == 0)
         return 0;
-    /* There is room for the fds of every message. */
-    if (msg.msg_flags & MSG_CTRUNC) {
+    /* There is room for the fds of every message of ours: what cut them off is our limit. */
+    if ((msg.msg_flags & MSG_CTRUNC) && m->n_fds < PROTOCOL_MAX_FDS) {
         protocol_message_clear(m);
         err_set(err, EMFILE, "message from the other side");
         return err_hint(err, "raise the limit of open files (ulimit -Hn, LimitNOFILE=)");
     }
-    if ((size_t)got < sizeof head || (msg.msg_flags & MSG_TRUNC)) {
+    if ((size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         protocol_message_clear(m);
         return err_set(err, EBADMSG, "message from the other side");
     }
