@@ -4,9 +4,9 @@
  *
  * exec makes a process that enters a running container. The process document is put together here
  * (from --process, or from the container's own process and the options) and handed to init by fd,
- * as the configuration is at create. A privileged runtime enters the pid namespace itself for the
- * moment of the clone, so one process is made, not two; the other namespaces are joined by init,
- * only those that the container does not share with us.
+ * as the configuration is at create. The namespaces are joined by init, only those that the
+ * container does not share with us: it has executed the protected copy before it enters any, and
+ * forks once more for the pid namespace (docs/architecture.md).
  */
 #include "base/fd.h"
 #include "base/log.h"

@@ -198,6 +198,31 @@ def test_state_tells_an_oom_kill(rt, bundle, init):
     c.delete().ok()
 
 
+# ---- what was never made ----
+
+def test_an_empty_entry_claims_no_cgroup(rt):
+    """A create that was killed before it wrote anything: a cgroup of that name is somebody else's."""
+    name = rt.new_id()
+    where = ["%s/%s" % (top, name) for top, names in cgroup_mounts() if names & {"", "pids"}]
+    other = subprocess.Popen(["sleep", "1000"])
+    os.makedirs(rt.root + "/" + name)
+    try:
+        for directory in where:
+            os.mkdir(directory)
+            write(directory + "/cgroup.procs", str(other.pid))
+        for words in (["state"], ["kill"], ["start"], ["pause"]):
+            assert "container does not exist: " + name in rt.cmd(*words, name).fails().err
+        rt.cmd("delete", "--force", name).ok()
+        assert other.poll() is None and all(os.path.isdir(directory) for directory in where)
+        assert not os.path.exists(rt.root + "/" + name)
+    finally:
+        other.kill()
+        other.wait()
+        for directory in where:
+            until(lambda d=directory: not read(d + "/cgroup.procs"))
+            os.rmdir(directory)
+
+
 # ---- no fixed waits ----
 
 def strace(*options):

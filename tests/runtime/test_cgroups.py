@@ -559,7 +559,7 @@ def test_events_stats_has_the_members_of_runc(rt, bundle):
 @pytest.mark.ocirun_only
 def test_events_until_it_stops(rt, bundle):
     c = rt.hold(bundle)
-    proc = rt.popen("events", "--interval", "50ms", c.id)
+    proc = rt.popen("events", "--interval", "0.05s", c.id)
     until(lambda: len(proc.result_out.text().splitlines()) >= 3)
     c.kill("KILL")
     result = rt.finish(proc)
@@ -627,7 +627,7 @@ def fds(pid):
 
 
 @pytest.mark.ocirun_only
-@pytest.mark.parametrize("options", [["--interval", "0"], ["--interval", "5x"], ["--interval", "-1s"], ["--interval", ""]])
+@pytest.mark.parametrize("options", [["--interval", "0"], ["--interval", "0x5s"], ["--interval", "inf"], ["--interval", "0.1ms"], ["--interval", "5x"], ["--interval", "-1s"], ["--interval", ""]])
 def test_events_bad_interval(rt, bundle, options):
     assert "--interval" in rt.cmd("events", *options, "nothing").fails().err
 

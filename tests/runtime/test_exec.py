@@ -79,10 +79,16 @@ def test_user_home(rt, c):
     assert c.sh("echo $HOME", ["--user", "1000", "-e", "HOME="]).strip() in ("/home", "")
 
 
-@pytest.mark.ocirun_only
-def test_additional_gids(rt, c):
-    out = c.sh("grep ^Groups /proc/self/status", ["-g", "5", "--additional-gids", "6"])
-    assert out.split()[1:] == ["5", "6"]
+@pytest.mark.parametrize("options,user,groups", [
+    ([], ["0", "7"], ["10", "11"]), (["--user", "1000"], ["1000", "7"], ["10", "11"]),
+    (["--user", "1000:8"], ["1000", "8"], ["10", "11"]),
+    (["-g", "5", "-g", "6"], ["0", "7"], ["5", "6", "10", "11"])])
+def test_groups_of_the_container_stay(rt, bundle, options, user, groups):
+    bundle.process["user"] = {"uid": 0, "gid": 7, "additionalGids": [10, 11]}
+    c = rt.hold(bundle)
+    assert c.sh("id -u; id -g", options).split() == user
+    assert sorted(c.sh("grep ^Groups /proc/self/status", options).split()[1:], key=int) == groups
+    c.stop()
 
 
 @pytest.mark.quick
