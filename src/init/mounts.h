@@ -59,8 +59,9 @@ int init_cgroup_mount(struct init *in, const char *type, int target, const struc
  * init_tmpcopyup - copy what a directory holds into another, by fds
  * @from: directory fd (O_PATH serves); nothing is followed out of it
  * @to:   directory fd, empty
+ * @procfs: verified procfs fd
  * Modes, owners, times, extended attributes (those that @to can hold), links and nodes are kept.
  */
-int init_tmpcopyup(int from, int to, struct err *err);
+int init_tmpcopyup(int from, int to, int procfs, struct err *err);
 
 #endif

@@ -35,6 +35,23 @@ def test_streams(rt, c):
     assert (result.rc, result.out, result.err) == (0, "in\n", "err\n")
 
 
+@pytest.mark.quick
+def test_personality(rt, bundle):
+    if os.uname().machine != "x86_64" or rt.name == "runc":
+        return
+    bundle.linux["personality"] = {"domain": "LINUX32"}
+    c = rt.hold(bundle)
+    assert c.sh("uname -m") == "i686\n"
+    document = {"cwd": "/", "args": ["/bin/uname", "-m"], "user": {"uid": 1, "gid": 1}}
+    assert c.exec(options=["--process", write(rt.path("p.json"), json.dumps(document))]).ok().out == "i686\n"
+
+
+@pytest.mark.ocirun_only
+def test_memory_policy(rt, bundle):
+    bundle.linux["memoryPolicy"] = {"mode": "MPOL_INTERLEAVE", "nodes": "0"}
+    assert rt.hold(bundle).exec("/bin/helper", "mempolicy").ok().out.strip() == "3 1"
+
+
 def test_same_namespaces_and_cgroup(rt, c):
     out = c.sh("for n in mnt pid net uts ipc; do readlink /proc/self/ns/$n; done").split()
     assert out == [os.readlink("/proc/%d/ns/%s" % (c.pid, n)) for n in ("mnt", "pid", "net", "uts", "ipc")]

@@ -54,6 +54,38 @@ def test_cve_2019_16884_mount_inside_proc(rt, bundle, where):
     rt.failing_create(bundle, match="/proc")
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("pid_namespace", [True, False])
+def test_another_procfs_is_not_the_containers(rt, bundle, first, pid_namespace):
+    """-v /:/host -v /proc:/host/proc, which monitoring asks for: only /proc itself is watched over."""
+    own = [m for m in bundle.config["mounts"] if m["destination"] == "/proc"]
+    if not pid_namespace:
+        bundle.drop_namespace("pid")
+        own = [{"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]}]
+    bundle.drop_mount("/proc")
+    mounts, bundle.config["mounts"] = bundle.config["mounts"], []
+    bundle.add_mount("/mnt", "/", "bind", ["rbind", "rslave"])
+    bundle.add_mount("/mnt/proc", "/proc", "bind", ["rbind", "rslave", "ro"])
+    bundle.config["mounts"] = mounts + (bundle.config["mounts"] + own if first else own + bundle.config["mounts"])
+    out = rt.sh(bundle, "cat /mnt/proc/%d/comm; readlink /proc/self/ns/pid" % os.getpid()).splitlines()
+    assert out[0] == read("/proc/self/comm").strip()
+    assert (out[1] == os.readlink("/proc/self/ns/pid")) is not pid_namespace
+
+
+@pytest.mark.ocirun_only
+def test_own_procfs_under_another_name(rt, bundle):
+    """/proc of the container, reached by a link: there it is watched over too."""
+    os.symlink("/proc", bundle.rootfs + "/data/link")
+    write(rt.path("vol"), "")
+    bundle.add_mount("/data/link/self/attr/exec", rt.path("vol"), "bind", ["bind"])
+    rt.failing_create(bundle, match="leads into /proc")
+    bundle.config["mounts"].pop()
+    os.mkdir(rt.path("dir"))
+    bundle.add_mount("/data/link", rt.path("dir"), "bind", ["bind"])
+    rt.failing_create(bundle, match="leads into /proc")
+
+
 @pytest.mark.parametrize("name", ["cpuinfo", "meminfo", "uptime", "stat"])
 def test_lxcfs_files_are_allowed(rt, bundle, name):
     write(rt.path(name), "mine\n")
