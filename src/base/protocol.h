@@ -19,6 +19,7 @@
  *     host -> init  SECCOMP        compiled filter (memfd)
  *     init -> host  LIMITS, WARNING, ERROR, READY
  *     host -> init  COMMITTED      (create) from here on end of file means nothing
+ *     init -> host  COMMITTED      (create) and init does not end with the runtime any more
  *
  *   kill, delete from inside (host/inside.h; they connect as start does)
  *     any -> init   SIGNAL + N     as if N had been sent

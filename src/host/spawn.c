@@ -411,16 +411,6 @@ void spawn_kill(struct spawn *s)
     s->pidfd = fd_close(s->pidfd);
 }
 
-bool spawn_has_ended(const struct spawn *s)
-{
-    siginfo_t info = {0};
-
-    /* Asked of the kernel's table of our children: /proc may fail for other reasons. */
-    return s->pid > 0 &&
-           waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
-           info.si_pid != 0;
-}
-
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)
 {
     char oom[256] = "", name[24];

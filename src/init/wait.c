@@ -210,6 +210,9 @@ static bool take_go(struct init *in)
     if ((in->setup.flags & SETUP_RUN) && protocol_receive(in->sock, &m, &ignored) == 1 &&
         m.type == PROTOCOL_GO)
         return true;
+    /* What ends us now, a signal that was waiting for example, is nothing that create failed at. */
+    if (!(in->setup.flags & SETUP_RUN))
+        protocol_send(in->sock, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, &ignored);
     in->sock = fd_close(in->sock);
     return false;
 }
