@@ -449,3 +449,15 @@ def test_pidfd_socket(rt, bundle):
     os.kill(pid, 9)
     os.waitpid(pid, 0)  # ours: we are the subreaper, and init does not end before its zombies are gone
     rt.cmd("delete", "--force", ident).ok()
+
+
+def test_start_of_a_paused_container_is_refused(rt, bundle):
+    """It stays created, and nothing of the attempt is left for the time after resume."""
+    c = rt.create(bundle.sh("echo ran"))
+    rt.cmd("pause", c.id).ok()
+    assert "paused" in c.start().fails().err
+    assert c.status() == "paused"
+    rt.cmd("resume", c.id).ok()
+    assert c.status() == "created"
+    c.start().ok()
+    assert c.wait() == 0 and c.out == "ran\n"
