@@ -58,18 +58,30 @@ static int end_process(const struct deletion *d, const struct record_process *p,
     return 0;
 }
 
+/* A container that waits for start is asked of its init, so that either start has it or we: what
+ * one has looked at first, the other one may have changed by the time that one acts. */
 static int check_status(void *subject, struct err *err)
 {
     struct deletion *d = subject;
     enum oci_status status;
+    const char *what;
 
     if (d->force || d->damaged)
         return 0;
     status = store_status(&d->found);
-    if (status == OCI_STATUS_STOPPED || (status == OCI_STATUS_CREATED && d->found.record.committed))
+    if (status == OCI_STATUS_CREATED && d->found.record.committed) {
+        int asked = inside_ask(d->rt, &d->found, PROTOCOL_DISCARD, err);
+
+        if (asked != 0)
+            return asked < 0 ? -1 : 0;
+        status = store_status(&d->found);
+    }
+    if (status == OCI_STATUS_STOPPED)
         return 0;
-    return err_set(err, 0, "cannot delete container %s that is not stopped: %s", d->id,
-                   oci_name_of(&oci_status_names, (int)status));
+    what = oci_name_of(&oci_status_names, (int)status);
+    if (status == OCI_STATUS_CREATED)
+        what = d->found.record.committed ? "it is being started" : "it is being created";
+    return err_set(err, 0, "cannot delete container %s that is not stopped: %s", d->id, what);
 }
 
 /* The hook that the creator was running does not end with it. All of its process group is killed,

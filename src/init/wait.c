@@ -60,6 +60,7 @@ static int take_request(void *init, struct err *err)
     struct init *in = init;
     enum protocol_type type;
     int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
+    struct err ignored;
     int sig;
 
     if (sock < 0)
@@ -73,10 +74,13 @@ static int take_request(void *init, struct err *err)
         return 0;
     if (type == PROTOCOL_DELETE)
         return deleted(err);
+    if (type == PROTOCOL_DISCARD)
+        protocol_send(sock, PROTOCOL_GO, NULL, 0, NULL, 0, &ignored);
     sig = type > PROTOCOL_SIGNAL ? (int)(type - PROTOCOL_SIGNAL) : 0;
     if (sig == SIGKILL)
         _exit(128 + SIGKILL);
-    kill(getpid(), sig);
+    if (sig)
+        kill(getpid(), sig);
     fd_close(sock);
     return 0;
 }
@@ -194,10 +198,13 @@ static int take_connection(struct init *in, struct err *err)
         _exit(128 + SIGKILL);
     if (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL)))
         _exit(128 + (int)(type - PROTOCOL_SIGNAL));
-    if (type != PROTOCOL_GO || has_hung_up(sock)) {
+    /* Whoever has given up meanwhile has said that it failed. */
+    if ((type != PROTOCOL_GO && type != PROTOCOL_DISCARD) || has_hung_up(sock)) {
         fd_close(sock);
         return 0;
     }
+    if (type == PROTOCOL_DISCARD)
+        _exit(128 + SIGKILL);
     setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
     in->sock = sock;
     return 1;

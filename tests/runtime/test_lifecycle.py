@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -461,3 +462,45 @@ def test_start_of_a_paused_container_is_refused(rt, bundle):
     assert c.status() == "created"
     c.start().ok()
     assert c.wait() == 0 and c.out == "ran\n"
+
+
+def test_delete_during_start_is_refused(rt, bundle):
+    """While startContainer hooks run the status is created, but the container is somebody's."""
+    os.mkfifo(bundle.rootfs + "/data/gate")
+    bundle.hook("startContainer", "echo > /data/in; read x < /data/gate").hold()
+    c = rt.create(bundle)
+    start = rt.popen("start", c.id)
+    until(lambda: os.path.exists(bundle.rootfs + "/data/in"), "the hook")
+    assert c.id in c.delete().fails().err
+    assert start.poll() is None
+    write(bundle.rootfs + "/data/gate", "go\n")
+    rt.finish(start).ok()
+    c.wait_out("ready")
+    assert c.status() == "running"
+    c.stop()
+
+
+def waits_for_a_message(proc):
+    """Whether a process is in recvfrom or recvmsg, by number (x86_64, the others)."""
+    return read("/proc/%d/syscall" % proc.pid).split()[0] in ("45", "47", "207", "212")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("order", [("start", "delete"), ("delete", "start")], ids="-then-".join)
+def test_start_and_delete_at_a_time(rt, bundle, order):
+    """One of them has the container, the other one fails."""
+    c = rt.create(bundle.hold())
+    os.kill(c.pid, signal.SIGSTOP)
+    procs = []
+    for command in order:
+        procs.append(rt.popen(command, c.id))
+        until(lambda: procs[-1].poll() is not None or waits_for_a_message(procs[-1]), command)
+    os.kill(c.pid, signal.SIGCONT)
+    first, second = [rt.finish(p) for p in procs]
+    first.ok()
+    second.fails()
+    if order[0] == "start":
+        c.wait_out("ready").stop()
+    else:
+        assert rt.states() == []
