@@ -29,6 +29,7 @@
 struct deletion {
     const struct runtime *rt;
     const char *id;
+    const struct found *held; /* this container and no later one of the id; NULL: whichever */
     bool force;
     bool damaged; /* no usable record */
     bool foreign; /* the pids of the record are not of our pid namespace */
@@ -238,12 +239,23 @@ static int can_tell(struct deletion *d, struct err *err)
     return err_hint(err, "delete it where it was created, or with --force");
 }
 
+/* By the directory that the caller has open: the id may be another container's by now. */
+static int enter_held(struct deletion *d, struct err *err)
+{
+    d->found.root = fcntl(d->held->root, F_DUPFD_CLOEXEC, 0);
+    d->found.dir = openat(d->held->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->found.root < 0 || d->found.dir < 0)
+        return err_errno(err, "open the state directory of %s", d->id);
+    d->found.arena = oci_arena_new();
+    return d->found.arena ? 0 : err_set(err, ENOMEM, "container %s", d->id);
+}
+
 /* The record is read under the lock: it may have been committed while we waited. */
 static int find(struct deletion *d, struct err *err)
 {
     int asked;
 
-    if (store_enter(d->rt, d->id, &d->found, err) < 0)
+    if ((d->held ? enter_held(d, err) : store_enter(d->rt, d->id, &d->found, err)) < 0)
         return -1;
     asked = ask_first(d, err);
     if (asked != 0)
@@ -260,18 +272,32 @@ static int find(struct deletion *d, struct err *err)
     return reconstruct(d, err);
 }
 
-int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err)
+static int carry_out(struct deletion *d, struct err *err)
 {
-    struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
-    int result = find(&d, err);
+    int result = find(d, err);
     bool gone = result < 0 && err->errnum == ENOENT;
 
     if (result == 0)
-        result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), &d, err);
-    found_close(&d.found);
-    if (gone && force) {
+        result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), d, err);
+    found_close(&d->found);
+    if (gone && d->force) {
         *err = (struct err)ERR_INIT;
         return 0;
     }
     return result < 0 ? -1 : 0;
+}
+
+int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err)
+{
+    struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
+
+    return carry_out(&d, err);
+}
+
+int container_delete_held(const struct runtime *rt, const struct found *held, struct err *err)
+{
+    struct deletion d = {
+        .rt = rt, .id = held->record.id, .held = held, .force = true, .found = FOUND_INIT};
+
+    return carry_out(&d, err);
 }

@@ -123,7 +123,7 @@ static void destroy(const struct runtime *rt, const struct found *f)
 {
     struct err err = ERR_INIT;
 
-    if (container_delete(rt, f->record.id, true, &err) < 0)
+    if (container_delete_held(rt, f, &err) < 0)
         log_warning("%s", err.text);
 }
 

@@ -504,3 +504,37 @@ def test_start_and_delete_at_a_time(rt, bundle, order):
         c.wait_out("ready").stop()
     else:
         assert rt.states() == []
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_run_deletes_its_own_container_only(rt, bundle):
+    """Not the one that has the id by the time it finds its own gone."""
+    ident = rt.new_id()
+    bundle.hold().save()
+    proc = rt.popen("run", "--bundle", bundle.dir, ident)
+    until(lambda: "ready" in proc.result_out.text(), "ready")
+    os.kill(proc.pid, signal.SIGSTOP)
+    rt.cmd("delete", "--force", ident).ok()
+    rt.cmd("run", "-d", "--bundle", bundle.dir, ident).ok()
+    os.kill(proc.pid, signal.SIGCONT)
+    assert rt.finish(proc).rc == 137
+    assert rt.state(ident)["status"] == "running"
+    rt.cmd("delete", "--force", ident).ok()
+
+
+@pytest.mark.ocirun_only
+def test_start_destroys_its_own_container_only(rt, bundle):
+    """The same of a start whose poststart hook fails."""
+    os.mkfifo(rt.path("gate"))
+    bundle.hook("poststart", "echo > %s; read x < %s; exit 1" % (rt.path("in"), rt.path("gate"))).hold()
+    c = rt.create(bundle)
+    start = rt.popen("start", c.id)
+    until(lambda: os.path.exists(rt.path("in")), "the hook")
+    c.delete("--force").ok()
+    del bundle.config["hooks"]
+    other = rt.hold(bundle, ident=c.id)
+    write(rt.path("gate"), "go\n")
+    rt.finish(start).fails()
+    assert other.status() == "running"
+    other.stop()
