@@ -25,6 +25,10 @@
  *   kill, delete from inside (host/inside.h; they connect as start does)
  *     any -> init   SIGNAL + N     as if N had been sent
  *     any -> init   DELETE         the container is deleted
+ *
+ *   delete without --force (host/delete.c; it connects as start does)
+ *     delete -> init  DISCARD      the same, if nobody has started it
+ *     init -> delete  GO           somebody has; otherwise init ends
  */
 #ifndef BASE_PROTOCOL_H
 #define BASE_PROTOCOL_H
@@ -58,8 +62,9 @@ enum protocol_type {
     PROTOCOL_COMMITTED,
     PROTOCOL_GO,
     PROTOCOL_DELETE,
-    PROTOCOL_WARNING,        /* text */
-    PROTOCOL_ERROR,          /* struct err, without the unused tail of its strings */
+    PROTOCOL_WARNING, /* text */
+    PROTOCOL_ERROR,   /* struct err, without the unused tail of its strings */
+    PROTOCOL_DISCARD,
     PROTOCOL_SIGNAL = 0x100, /* and the 127 after it: the number is part of the type */
 };
 
