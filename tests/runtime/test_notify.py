@@ -89,6 +89,19 @@ def test_socket_missing_is_no_error(rt, bundle):
         assert (result.rc, result.out) == (0, "ok\n"), result.err
 
 
+@pytest.mark.ocirun_only
+def test_socket_directory_is_read_only(rt, bundle, notify):
+    """It is the host's: the container sends to the socket, and that is all."""
+    sock = notify()
+    bundle.sh("cd /run/notify && for what in 'mkdir deep' 'touch file' 'rm notify.sock' 'chmod 0 .'; do "
+              "$what 2>/dev/null && echo $what; done; helper notify STATUS=sent >/dev/null; grep ' /run/notify ' /proc/self/mountinfo")
+    result = rt.run(bundle, env=dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock"))).ok()
+    assert result.out.count("\n") == 1, result.out
+    line = result.out
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(line.split()[5].split(",")), line
+    receive(sock, "STATUS=sent")
+
+
 def test_program_that_never_notifies(rt, bundle, notify):
     notify()
     env = dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock"))
