@@ -201,11 +201,19 @@ int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *e
 int cgroup_let_die(const struct cgroup_record *record, struct err *err);
 
 /**
- * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error
+ * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error, nor
+ * is a hierarchy that is no longer mounted (a warning)
  * Processes still inside are killed first when @kill. Waits for the kernel by events where there
  * are any (cgroup.events), by one bounded back-off on v1.
  */
 int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err);
+
+/**
+ * cgroup_clear - end what is left in a cgroup that was there before the container, and stays
+ * For a container that was created: create has found the cgroup empty, so what is in there now is
+ * the container's. Waits until it has ended. Nothing where cgroup_remove() will do it.
+ */
+int cgroup_clear(const struct cgroup_record *record, struct err *err);
 
 /**
  * cgroup_oom_killed - whether the kernel has OOM-killed in it: 1, 0, -1 unknown

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import cgroup_mounts, cgroup_of, read, until, v2_top, write
+from harness import alive, cgroup_mounts, cgroup_of, read, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -97,6 +97,37 @@ def test_delete_kills_in_all_cgroups_below(rt, bundle):
     c.wait()
     c.delete("--force").ok()
     assert not [where for where in groups if os.path.exists(where)]
+
+
+def test_delete_kills_in_a_cgroup_that_was_there(rt, bundle):
+    """An engine that makes the cgroup itself, and removes it: what is left in it is the container's all the same."""
+    path = "/" + rt.new_id() + "-made"
+    tops = [top for top, _ in cgroup_mounts()]
+    for top in tops:
+        os.mkdir(top + path)
+    rt.cleanups.append(lambda: [os.rmdir(top + path) for top in tops])
+    bundle.linux["cgroupsPath"] = path
+    bundle.drop_namespace("pid")
+    c = rt.start(bundle.sh("sleep 1001 & echo ready; wait")).wait_out("ready")
+    (child,) = map(int, read("/proc/%d/task/%d/children" % (c.pid, c.pid)).split())
+    c.delete("--force").ok()
+    assert not alive(child)
+    assert all(os.path.isdir(top + path) for top in tops)
+
+
+@pytest.mark.parametrize("seen", ["nothing", "something else"])
+def test_delete_where_a_hierarchy_is_mounted_no_longer(rt, bundle, seen):
+    """A state directory that has outlived the layout it was written under; or a view without it."""
+    c, command = rt.hold(bundle), rt.command
+    left = set(cgroup_of(c.pid).values())
+    rt.cleanups.append(lambda: [os.rmdir(d) for d in left if os.path.exists(d)])
+    view = {"nothing": "umount -R /sys/fs/cgroup && mount -t tmpfs none /sys/fs/cgroup",
+            "something else": " && ".join("mount -t tmpfs none " + top for top, _ in cgroup_mounts())}[seen]
+    rt.command = ["unshare", "-m", "sh", "-c", view + " && exec \"$@\"", "view"] + command
+    result = c.delete("--force")
+    rt.command = command
+    assert result.rc == 0, result.err
+    assert not alive(c.pid) and rt.states() == []
 
 
 # ---- listing ----
