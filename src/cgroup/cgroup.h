@@ -41,6 +41,7 @@ struct cgroup_record {
     const char *inner; /* v2: where the processes are, below the place: "container"; NULL: in it */
     const struct cgroup_unit *creating; /* not stored: what create says of the unit */
     size_t refused_n; /* not stored: places that the caller goes without, behind the others */
+    bool contested;   /* not stored: cgroup_alone() found somebody else there */
 };
 
 /* Tables for the record, so that the store writes it with the same rows. */
@@ -139,6 +140,13 @@ int cgroup_v2_fd(const struct cgroup_record *record);
 enum cgroup_which { CGROUP_ALL, CGROUP_V1, CGROUP_V2 };
 int cgroup_enter(const struct cgroup_record *record, pid_t pid, enum cgroup_which which,
                  struct err *err);
+
+/**
+ * cgroup_alone - whether @pid is the only process there, once it has entered
+ * cgroup_prepare() looks before: of two that do so at the same time, both may find it empty. -1: it
+ * is not; cgroup_remove() kills nobody then, and leaves what cannot be removed.
+ */
+int cgroup_alone(struct cgroup_record *record, pid_t pid, struct err *err);
 
 /**
  * cgroup_tasks_fds - the files by which a thread enters the places of v1 itself: it writes "0"

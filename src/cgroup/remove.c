@@ -220,12 +220,30 @@ static int remove_all(const struct cgroup_record *record, bool kill, struct err 
     return failed;
 }
 
+/* Whoever else is there goes on, or removes it. */
+static void remove_contested(const struct cgroup_record *record)
+{
+    struct err why = ERR_INIT;
+
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        if (p->created && cgroup_place_remove(p, 0, &why) < 0)
+            log_debug("%s", why.text);
+        cgroup_place_close(p);
+    }
+}
+
 int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
 {
     struct cgroup_place *inside = cgroup_process_place(record, true);
     struct err why = ERR_INIT;
     int stopped;
 
+    if (record->contested) {
+        remove_contested(record);
+        return 0;
+    }
     if (record->driver != CGROUP_SYSTEMD || !is_ours(record))
         return remove_all(record, kill, err);
     /* Killed first: systemd would ask them to end, and wait. */

@@ -240,7 +240,7 @@ static int cgroup_join(void *subject, struct err *err)
         return -1;
     if (spawn_enter_cgroup(&c->spawn, &c->record.cgroup, c->spawn.plan.child.wait_cgroup, err) < 0)
         return explain(c, err);
-    return 0;
+    return cgroup_alone(&c->record.cgroup, c->spawn.pid, err);
 }
 
 static int send_mount_sources(void *subject, struct err *err)

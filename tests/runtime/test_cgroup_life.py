@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -152,6 +153,37 @@ def test_ps_lists_cgroups_below(v2, bundle):
     pids = json.loads(v2.cmd("ps", "--format", "json", c.id).ok().out)
     assert moved in pids and c.pid in pids and len(pids) == 2
     c.stop()
+
+
+# ---- entering ----
+
+def test_a_stranger_that_enters_at_the_same_time(v2, bundle):
+    """After the look whether the cgroup is empty: two runtimes that look at once would both go on."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    path = "/" + v2.new_id() + "-raced"
+    bundle.linux["cgroupsPath"] = path
+    bundle.args("/bin/true").save()
+    command = v2.command
+    at = command.index("v2") + 1 if command[0] == "unshare" else 0
+    v2.command = command[:at] + strace("-e", "trace=clone3", "-e", "inject=clone3:signal=SIGSTOP:when=1", "-o", v2.path("strace")) \
+        + command[at:]
+    proc = v2.popen("create", "--bundle", bundle.dir, v2.new_id())
+    v2.command = command
+    traced = lambda: read("/proc/%d/task/%d/children" % (proc.pid, proc.pid)).split()
+    try:
+        until(lambda: proc.poll() is not None or os.path.isdir(v2_top() + path) and traced() and
+              "stop" in read("/proc/%s/status" % traced()[0]).partition("State:")[2].splitlines()[0], "the runtime to stand still")
+        assert proc.poll() is None, proc.result_err.text()
+        with subprocess.Popen(["sleep", "1000"]) as other:
+            write(v2_top() + path + "/cgroup.procs", str(other.pid))
+            os.kill(int(traced()[0]), signal.SIGCONT)
+            result = v2.finish(proc)
+            unharmed = other.poll() is None
+            other.kill()
+        assert "is not empty: 1 process" in result.fails().err and unharmed
+    finally:
+        os.rmdir(v2_top() + path)
 
 
 # ---- the truth afterwards ----
