@@ -5,6 +5,7 @@ processes, the truth after the end, and that nothing waits for a fixed time."""
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -153,6 +154,26 @@ def test_ps_lists_cgroups_below(v2, bundle):
     pids = json.loads(v2.cmd("ps", "--format", "json", c.id).ok().out)
     assert moved in pids and c.pid in pids and len(pids) == 2
     c.stop()
+
+
+@pytest.mark.parametrize("refused", ["pidfd_open", "pidfd_send_signal"])
+def test_signals_where_a_filter_refuses_pidfds(rt, bundle, refused):
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    c = rt.start(bundle.sh("trap 'echo got' USR1; echo ready; while :; do sleep 1000 & wait; done")).wait_out("ready")
+    command = rt.command
+    rt.command = strace("-e", "trace=" + refused, "-e", "inject=%s:error=EPERM" % refused, "-o", rt.path("strace")) + command
+    result = rt.cmd("kill", "--all", c.id, "USR1")
+    rt.command = command
+    assert result.rc == 0, result.err
+    c.wait_out("got").stop()
+
+
+def test_signals_to_more_processes_than_descriptors(rt, bundle):
+    c = rt.start(bundle.sh("i=0; while test $i -lt 300; do sleep 1001 & i=$((i + 1)); done; trap 'echo got' USR1; echo ready; "
+                           "while :; do sleep 1002 & wait; done")).wait_out("ready")
+    rt.cmd("kill", "--all", c.id, "USR1", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))).ok()
+    c.wait_out("got").stop()
 
 
 # ---- entering ----
