@@ -315,7 +315,7 @@ static int take_console(struct creation *c, struct err *err)
         c->console = master;
         return 0;
     }
-    if (handoff_console(c->o->console_socket, master, m.u.text, err) < 0) {
+    if (handoff_console(c->o->console_socket, master, m.u.text, c->rt->timeout, err) < 0) {
         fd_close(master);
         return -1;
     }
@@ -404,7 +404,7 @@ static int store_commit(void *subject, struct err *err)
         c->pid_file_written = true;
     }
     if (c->o->pidfd_socket &&
-        handoff_pidfd(c->o->pidfd_socket, c->spawn.pidfd, "standard", err) < 0)
+        handoff_pidfd(c->o->pidfd_socket, c->spawn.pidfd, "standard", c->rt->timeout, err) < 0)
         return -1;
     if (tell(c, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, err) < 0)
         return -1;

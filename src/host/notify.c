@@ -43,7 +43,7 @@ static int upstream_connect(const char *path, struct err *err)
 
     if ((path[0] != '@' && path[0] != '/') || !path[1])
         return err_set(err, EINVAL, "NOTIFY_SOCKET %s", path);
-    fd = fd_unix_connect(path, SOCK_DGRAM | SOCK_NONBLOCK, err);
+    fd = fd_unix_connect(path, SOCK_DGRAM | SOCK_NONBLOCK, 0, err);
     return fd < 0 ? err_context(err, "NOTIFY_SOCKET") : fd;
 }
 
