@@ -37,6 +37,9 @@ int proc_pidfd(pid_t pid, uint64_t start);
 /** proc_alive - whether @pid with @start runs (a zombie does not) */
 bool proc_alive(pid_t pid, uint64_t start);
 
+/** proc_kill_pending - whether a SIGKILL waits for the process: it is frozen, or about to end */
+bool proc_kill_pending(pid_t pid, uint64_t start);
+
 /** proc_pidfd_exited - whether the pidfd polls readable: the process has ended */
 bool proc_pidfd_exited(int pidfd);
 

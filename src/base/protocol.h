@@ -48,7 +48,7 @@ enum protocol_type {
     PROTOCOL_PROCEED,
     PROTOCOL_SOURCES, /* struct protocol_sources; fds in order of index */
     PROTOCOL_CONSOLE, /* payload: the pts' name; fd: the master */
-    PROTOCOL_MOUNTED,
+    PROTOCOL_MOUNTED, /* struct protocol_mounted */
     PROTOCOL_SECCOMP, /* struct protocol_seccomp; fd: memfd with the BPF program, or none */
     PROTOCOL_LIMITS,
     PROTOCOL_LIMITS_DONE,
@@ -63,7 +63,7 @@ enum protocol_type {
 
 /* Which fds come with SETUP, in this order; absent ones are left out of .fds. */
 enum protocol_setup_fd {
-    SETUP_FD_CONFIG, /* snapshot of config.json (create), process document (exec), readable */
+    SETUP_FD_CONFIG, /* snapshot of config.json (create), one with what concerns a process (exec) */
     SETUP_FD_LISTEN, /* listening socket for start (create) */
     SETUP_FD_PROC,   /* the machine's verified /proc */
     SETUP_FD_ROOTFS, /* detached clone of the rootfs (create) */
@@ -154,7 +154,8 @@ enum protocol_source_kind {
     SOURCE_DEVICE,         /* linux.devices[index], to be bound */
     SOURCE_DEFAULT_DEVICE, /* default device index (null zero full random urandom tty), to be bound
                             */
-    SOURCE_NOTIFY,         /* directory with the sd_notify socket, for /run/notify */
+    SOURCE_NOTIFY,         /* directory with the sd_notify socket, for /run/notify; without
+                              SETUP_PRIVILEGED an O_PATH fd that init has to clone by its path */
     SOURCE_END,            /* no fd: the list is complete */
 };
 struct protocol_sources {
@@ -163,6 +164,10 @@ struct protocol_sources {
         uint32_t kind, index;
         uint32_t is_dir; /* type of the source, for creating its target */
     } entry[PROTOCOL_MAX_FDS];
+};
+
+struct protocol_mounted {
+    uint32_t no_notify; /* SETUP_NOTIFY, but the directory cannot be reached from inside */
 };
 
 struct protocol_seccomp {
@@ -191,6 +196,7 @@ struct protocol_message {
         struct protocol_pid pid;
         struct protocol_entered entered;
         struct protocol_sources sources;
+        struct protocol_mounted mounted;
         struct protocol_seccomp seccomp;
         struct protocol_limits limits;
         struct err err;
@@ -236,8 +242,8 @@ int protocol_expect(int sock, enum protocol_type type, struct protocol_message *
  */
 bool protocol_last_words(int sock, struct err *err);
 
-/** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) only.
- */
+/** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) or
+ * writev(2) only. */
 int protocol_send_err(int sock, const struct err *e);
 
 #endif

@@ -180,9 +180,15 @@ static int reconstruct(struct deletion *d, struct err *err)
     size_t len;
 
     *r = (struct record){.version = RECORD_VERSION, .id = d->id, .bundle = "/"};
-    if (fd_read_file_at(d->found.dir, STORE_CONFIG, 16 << 20, &text, &len, &ignored) == 0 &&
-        oci_decode(&oci_config_table, &config, text, len, d->found.arena, NULL, NULL, &diag) < 0)
-        config = (struct oci_config){0};
+    if (fd_read_file_at(d->found.dir, STORE_CONFIG, 16 << 20, &text, &len, &ignored) == 0) {
+        if (oci_decode(&oci_config_table, &config, text, len, d->found.arena, NULL, NULL, &diag) <
+            0)
+            config = (struct oci_config){0};
+    } else if (faccessat(d->found.dir, STORE_RECORD, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+               errno == ENOENT) {
+        /* The record comes before any cgroup: one by that name is somebody else's. */
+        return 0;
+    }
     path = config.linux_ ? config.linux_->cgroups_path : NULL;
     if (cgroup_plan(path, d->id, guess_driver(d, path), d->found.arena, &r->cgroup, err) < 0)
         return -1;

@@ -54,7 +54,7 @@ bool spawn_enters_itself(const struct cgroup_record *cgroup);
 /** spawn_deadline - from now on the child may be silent for @timeout milliseconds; 0: for ever */
 void spawn_deadline(const struct spawn *s, int timeout);
 
-/** spawn_kill - kill and reap; safe when nothing runs */
+/** spawn_kill - kill and reap, within a bounded time; safe when nothing runs */
 void spawn_kill(struct spawn *s);
 
 /** spawn_has_ended - whether the child is a zombie by now; it is not reaped */
