@@ -145,8 +145,7 @@ int init_mounts_late_readonly(struct init *in, struct err *err)
 {
     for (size_t i = 0; i < later.readonly_n; i++) {
         int fd = later.readonly[i];
-        int result =
-            mount_set_attr(fd, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in), err);
+        int result = mount_set_attr(fd, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
 
         fd_close(fd);
         if (result < 0)
@@ -233,10 +232,9 @@ static int prepare_clone(struct init *in, const struct mount_options *o, int fd,
         rest->propagation = o->propagation_n > 0;
         return 0;
     }
-    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, o->clear, -1, err) < 0)
+    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, -1, err) < 0)
         return -1;
-    if (rest->rec_attr &&
-        mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, -1, err) < 0)
+    if (rest->rec_attr && mount_set_attr(fd, true, o->rec_set, o->rec_clear, -1, err) < 0)
         return -1;
     rest->attr = rest->rec_attr = false;
     return 0;
@@ -249,10 +247,9 @@ static int finish_bind(struct init *in, const struct mount_options *o, int fd,
 
     if (rest->slave && mount_set_propagation(fd, OCI_PROPAGATION_RSLAVE, procfs, err) < 0)
         return -1;
-    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0)
+    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, procfs, err) < 0)
         return -1;
-    if (rest->rec_attr &&
-        mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, procfs, err) < 0)
+    if (rest->rec_attr && mount_set_attr(fd, true, o->rec_set, o->rec_clear, procfs, err) < 0)
         return -1;
     if (rest->propagation)
         return init_bind_propagation(in, o, fd, err);

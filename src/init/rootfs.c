@@ -226,7 +226,7 @@ int init_rootfs_finish(void *init, struct err *err)
     if (init_mounts_late_readonly(in, err) < 0)
         return err_context(err, "read-only mount");
     if (in->config.root != NULL && in->config.root->readonly &&
-        mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, 0, procfs, err) < 0)
+        mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, procfs, err) < 0)
         return err_context(err, "read-only /");
     return 0;
 }
