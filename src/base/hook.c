@@ -21,6 +21,7 @@
 #include "base/hook.h"
 
 #include "base/fd.h"
+#include "base/open_files.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/trace.h"
@@ -103,8 +104,10 @@ static _Noreturn void hook_child(const struct hook_child *c)
     }
     /* The directory first: its fd may be one of 0 to 2. */
     if ((c->run->cwd < 0 || fchdir(c->run->cwd) == 0) && hook_stdio(c) == 0 &&
-        fd_cloexec_from(3, -1) == 0)
+        fd_cloexec_from(3, -1) == 0) {
+        open_files_restore();
         execve(c->hook->path, c->argv, c->envp);
+    }
     saved = errno;
     if (write(report, &saved, sizeof saved) < 0)
         _exit(126);

@@ -34,6 +34,15 @@ bool mount_call_is_missing(int errnum)
     return errnum == ENOSYS || errnum == EPERM;
 }
 
+bool mount_move_is_missing(void)
+{
+    static bool there;
+
+    if (!there)
+        there = sys_move_mount(-1, "", -1, "", 0) == 0 || !mount_call_is_missing(errno);
+    return !there;
+}
+
 /* The same attribute for mount_setattr(2), mount(2) and statfs(2). */
 static const struct flag_row {
     uint64_t attr;
@@ -289,7 +298,7 @@ int mount_clone(int dir, const char *path, bool recursive, bool nofollow, struct
         flags |= AT_SYMLINK_NOFOLLOW;
     if (path[0] == '\0')
         flags |= AT_EMPTY_PATH;
-    fd = sys_open_tree(dir, path, flags);
+    fd = mount_move_is_missing() ? -1 : sys_open_tree(dir, path, flags);
     return fd >= 0 ? fd : err_errno(err, "clone mount%s%s", path[0] ? " " : "", path);
 }
 

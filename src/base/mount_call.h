@@ -16,6 +16,11 @@
  * filter */
 bool mount_call_is_missing(int errnum);
 
+/** mount_move_is_missing - whether move_mount(2) is (errno says how): without it nothing that is
+ * made apart from the tree can be attached, so that it is not to be made. Asked once, if it is
+ * there. */
+bool mount_move_is_missing(void);
+
 /** mount_attr_to_ms - MOUNT_ATTR_* as MS_* */
 unsigned long mount_attr_to_ms(uint64_t attr);
 

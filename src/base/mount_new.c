@@ -182,7 +182,7 @@ int mount_new(const char *type, const char *source, const struct mount_options *
     *out = (struct mount_object){.fd = -1};
     if (o->rec_clear & MOUNT_ATTR__ATIME)
         attr = (attr & ~(uint64_t)MOUNT_ATTR__ATIME) | (o->rec_set & MOUNT_ATTR__ATIME);
-    if (!fits_fsconfig(source, o))
+    if (!fits_fsconfig(source, o) || mount_move_is_missing())
         return record_for_mount(type, source, o, out, err);
 
     _cleanup_close_ int fs = sys_fsopen(type, FSOPEN_CLOEXEC);

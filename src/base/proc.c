@@ -33,6 +33,7 @@
 
 #define PROC_ROOT_INO 1     /* of the kernel's proc_fs.h */
 #define START_TIME_FIELD 22 /* proc_pid_stat(5) */
+#define PENDING_FIELD 31    /* signals below 32 */
 #define STATE_FIELD 3
 #define VALUE_SHOWN 128
 
@@ -103,6 +104,25 @@ int proc_open_self(int procfs, const char *path, int flags, struct err *err)
         return err_set(err, ENAMETOOLONG, "/proc/self/%s", path);
     fd = path_open_beneath(procfs, name, flags, err);
     return fd < 0 ? err_set(err, err->errnum, "open %s", path) : fd;
+}
+
+int proc_reopen(int procfs, int fd, int flags, struct err *err)
+{
+    _cleanup_close_ int list = proc_open_self(procfs, "fd", O_PATH | O_DIRECTORY, err);
+    _cleanup_close_ int again = -1;
+    struct stat before, after;
+    char name[16];
+
+    if (list < 0)
+        return -1;
+    snprintf(name, sizeof name, "%d", fd);
+    again = openat(list, name, flags | O_CLOEXEC | O_NOCTTY);
+    /* Something mounted on the link itself would show here. */
+    if (again < 0 || fstat(fd, &before) < 0 || fstat(again, &after) < 0)
+        return err_errno(err, "reopen a file");
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
+        return err_set(err, ESTALE, "reopen a file");
+    return util_take_fd(again);
 }
 
 char *proc_read_self(int procfs, const char *path, size_t max, struct err *err)
@@ -182,8 +202,8 @@ bool proc_map_id(const char *file, uint32_t id, uint32_t *outside)
 
 /* ---- identity ------------------------------------------------------------------------------- */
 
-/* State and start time of a process; false if there is none. */
-static bool proc_stat(pid_t pid, char *state, uint64_t *start)
+/* A process's state, and one of the numbers that follow it; false if there is no such process. */
+static bool proc_stat_field(pid_t pid, int field, char *state, uint64_t *value)
 {
     char path[40], buf[1024], *p;
 
@@ -198,14 +218,20 @@ static bool proc_stat(pid_t pid, char *state, uint64_t *start)
         return false;
     p += 2;
     *state = *p;
-    for (int field = STATE_FIELD; field < START_TIME_FIELD; field++) {
+    for (int i = STATE_FIELD; i < field; i++) {
         p = strchr(p, ' ');
         if (!p)
             return false;
         p++;
     }
-    *start = strtoull(p, NULL, 10);
-    return *start != 0;
+    *value = strtoull(p, NULL, 10);
+    return true;
+}
+
+/* State and start time of a process; false if there is none. */
+static bool proc_stat(pid_t pid, char *state, uint64_t *start)
+{
+    return proc_stat_field(pid, START_TIME_FIELD, state, start) && *start != 0;
 }
 
 uint64_t proc_start_time(pid_t pid)
@@ -243,6 +269,15 @@ bool proc_alive(pid_t pid, uint64_t start)
     if (!proc_stat(pid, &state, &now) || state == 'Z' || state == 'X')
         return false;
     return start == 0 || now == start;
+}
+
+bool proc_kill_pending(pid_t pid, uint64_t start)
+{
+    uint64_t signals;
+    char state;
+
+    return proc_alive(pid, start) && proc_stat_field(pid, PENDING_FIELD, &state, &signals) &&
+           (signals & 1ULL << (SIGKILL - 1)) != 0;
 }
 
 int proc_pidfd(pid_t pid, uint64_t start)

@@ -43,6 +43,9 @@ bool proc_alive(pid_t pid, uint64_t start);
 /** proc_now - CLOCK_MONOTONIC in milliseconds: for deadlines */
 int64_t proc_now(void);
 
+/** proc_kill_pending - whether a SIGKILL waits for the process: it is frozen, or about to end */
+bool proc_kill_pending(pid_t pid, uint64_t start);
+
 /**
  * proc_wait_pidfd - wait until the process of @pidfd ends
  * @timeout: milliseconds, -1 without limit
@@ -79,6 +82,12 @@ const char *proc_signal_name(int sig, char buf[static 24]);
  * Returns an fd, or -1.
  */
 int proc_open_self(int procfs, const char *path, int flags, struct err *err);
+
+/**
+ * proc_reopen - open what an O_PATH fd of ours stands for with other flags, through @procfs
+ * Returns a new fd, or -1.
+ */
+int proc_reopen(int procfs, int fd, int flags, struct err *err);
 
 /** proc_read_self - the whole text of self/@path, up to @max bytes; free() it. NULL with @err
  * filled

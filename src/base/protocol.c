@@ -2,7 +2,8 @@
 /*
  * A packet is one enum protocol_type, then the payload; the kernel keeps packet borders
  * (SOCK_SEQPACKET), so there is no length and no framing to get wrong. Everything is sent with one
- * sendmsg(2), which is also what init may still use under a seccomp filter.
+ * sendmsg(2). Under a seccomp filter that denies it, what carries no fds goes out by writev(2): if
+ * nothing else, the error that says so.
  */
 #include "base/protocol.h"
 
@@ -21,6 +22,11 @@ struct packet {
     uint32_t type;
     char payload[PROTOCOL_MAX_PAYLOAD];
 };
+
+static bool is_denied(int errnum)
+{
+    return errnum == EPERM || errnum == ENOSYS || errnum == EACCES;
+}
 
 int protocol_send(int sock, enum protocol_type type, const void *data, size_t len, const int *fds,
                   size_t n, struct err *err)
@@ -47,6 +53,8 @@ int protocol_send(int sock, enum protocol_type type, const void *data, size_t le
         memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
     }
     while (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0) {
+        if (n == 0 && is_denied(errno) && writev(sock, iov, (int)msg.msg_iovlen) >= 0)
+            return 0;
         if (errno != EINTR)
             return err_errno(err, "talk to the other side (message %u)", head);
     }
@@ -91,6 +99,12 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     }
     if (got == 0)
         return 0;
+    /* There is room for the fds of every message of ours: what cut them off is our limit. */
+    if ((msg.msg_flags & MSG_CTRUNC) && m->n_fds < PROTOCOL_MAX_FDS) {
+        protocol_message_clear(m);
+        err_set(err, EMFILE, "message from the other side");
+        return err_hint(err, "raise the limit of open files (ulimit -Hn, LimitNOFILE=)");
+    }
     if ((size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         protocol_message_clear(m);
         return err_set(err, EBADMSG, "message from the other side");
@@ -109,9 +123,12 @@ int protocol_receive_bare(int sock, enum protocol_type *type)
 {
     const struct timeval patience = {.tv_sec = 1};
     uint32_t head;
+    struct iovec iov = {&head, sizeof head};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
     setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (recv(sock, &head, sizeof head, 0) != (ssize_t)sizeof head)
+    /* Not recv(2): one call less that a filter has to allow. */
+    if (recvmsg(sock, &msg, 0) != (ssize_t)sizeof head)
         return 0;
     *type = head;
     return 1;

@@ -20,10 +20,15 @@
  *     host -> init  SECCOMP        compiled filter (memfd)
  *     init -> host  LIMITS, WARNING, ERROR, READY
  *     host -> init  COMMITTED      (create) from here on end of file means nothing
+ *     init -> host  COMMITTED      (create) and init does not end with the runtime any more
  *
  *   kill, delete from inside (host/inside.h; they connect as start does)
  *     any -> init   SIGNAL + N     as if N had been sent
  *     any -> init   DELETE         the container is deleted
+ *
+ *   delete without --force (host/delete.c; it connects as start does)
+ *     delete -> init  DISCARD      the same, if nobody has started it
+ *     init -> delete  GO           somebody has; otherwise init ends
  */
 #ifndef BASE_PROTOCOL_H
 #define BASE_PROTOCOL_H
@@ -49,7 +54,7 @@ enum protocol_type {
     PROTOCOL_PROCEED,
     PROTOCOL_SOURCES, /* struct protocol_sources; fds in order of index */
     PROTOCOL_CONSOLE, /* payload: the pts' name; fd: the master */
-    PROTOCOL_MOUNTED,
+    PROTOCOL_MOUNTED, /* struct protocol_mounted */
     PROTOCOL_SECCOMP, /* struct protocol_seccomp; fd: memfd with the BPF program, or none */
     PROTOCOL_LIMITS,
     PROTOCOL_LIMITS_DONE,
@@ -57,14 +62,15 @@ enum protocol_type {
     PROTOCOL_COMMITTED,
     PROTOCOL_GO,
     PROTOCOL_DELETE,
-    PROTOCOL_WARNING,        /* text */
-    PROTOCOL_ERROR,          /* struct err, without the unused tail of its strings */
+    PROTOCOL_WARNING, /* text */
+    PROTOCOL_ERROR,   /* struct err, without the unused tail of its strings */
+    PROTOCOL_DISCARD,
     PROTOCOL_SIGNAL = 0x100, /* and the 127 after it: the number is part of the type */
 };
 
 /* Which fds come with SETUP, in this order; absent ones are left out of .fds. */
 enum protocol_setup_fd {
-    SETUP_FD_CONFIG, /* snapshot of config.json (create), process document (exec), readable */
+    SETUP_FD_CONFIG, /* snapshot of config.json (create), one with what concerns a process (exec) */
     SETUP_FD_LISTEN, /* listening socket for start (create) */
     SETUP_FD_PROC,   /* the machine's verified /proc */
     SETUP_FD_ROOTFS, /* detached clone of the rootfs (create) */
@@ -153,7 +159,8 @@ enum protocol_source_kind {
     SOURCE_DEVICE,         /* linux.devices[index], to be bound */
     SOURCE_DEFAULT_DEVICE, /* default device index (null zero full random urandom tty), to be bound
                             */
-    SOURCE_NOTIFY,         /* directory with the sd_notify socket, for /run/notify */
+    SOURCE_NOTIFY,         /* directory with the sd_notify socket, for /run/notify; without
+                              SETUP_PRIVILEGED an O_PATH fd that init has to clone by its path */
     SOURCE_END,            /* no fd: the list is complete */
 };
 struct protocol_sources {
@@ -162,6 +169,10 @@ struct protocol_sources {
         uint32_t kind, index;
         uint32_t is_dir; /* type of the source, for creating its target */
     } entry[PROTOCOL_MAX_FDS];
+};
+
+struct protocol_mounted {
+    uint32_t no_notify; /* SETUP_NOTIFY, but the directory cannot be reached from inside */
 };
 
 struct protocol_seccomp {
@@ -190,6 +201,7 @@ struct protocol_message {
         struct protocol_pid pid;
         struct protocol_entered entered;
         struct protocol_sources sources;
+        struct protocol_mounted mounted;
         struct protocol_seccomp seccomp;
         struct protocol_limits limits;
         struct err err;
@@ -235,8 +247,8 @@ int protocol_expect(int sock, enum protocol_type type, struct protocol_message *
  */
 bool protocol_last_words(int sock, struct err *err);
 
-/** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) only.
- */
+/** protocol_send_err - send an error (its strings shortened to what is used). Uses sendmsg(2) or
+ * writev(2) only. */
 int protocol_send_err(int sock, const struct err *e);
 
 #endif

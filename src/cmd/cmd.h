@@ -41,6 +41,18 @@ int cmd_state(const struct runtime *rt, int argc, char **argv, int *status, stru
 /** cmd_unsupported - commands of other runtimes that this one does not have yet */
 int cmd_unsupported(const struct runtime *rt, int argc, char **argv, int *status, struct err *err);
 
+/**
+ * cmd_each_matching - carry out @one for each container below the root whose id matches
+ * @pattern: a POSIX extended regular expression, not anchored
+ * @data: for @one
+ *
+ * All are tried; returns -1 when one failed (the last of them in @err, the others are reported), or
+ * when @pattern is none.
+ */
+typedef int cmd_one(const struct runtime *rt, const char *id, const void *data, struct err *err);
+int cmd_each_matching(const struct runtime *rt, const char *pattern, cmd_one *one, const void *data,
+                      struct err *err);
+
 /** cmd_print - write @text to standard output; a full disk or a closed pipe is an error. 0 or -1.
  */
 int cmd_print(const char *text, size_t len, struct err *err);

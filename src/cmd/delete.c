@@ -3,12 +3,14 @@
 #include "cmd/cmd.h"
 
 struct delete_options {
-    bool force;
+    bool force, regex;
 };
 
 static const struct option_row rows[] = {
     OPT_FLAG(struct delete_options, force, "force", 'f',
              "kill it first; no error if it does not exist"),
+    OPT_FLAG(struct delete_options, regex, "regex", 'r',
+             "ID is a regular expression: all that match"),
     OPT_END,
 };
 
@@ -21,6 +23,13 @@ static const struct options_syntax syntax = {
     .max = 1,
 };
 
+static int delete_one(const struct runtime *rt, const char *id, const void *data, struct err *err)
+{
+    const struct delete_options *o = data;
+
+    return container_delete(rt, id, o->force, err);
+}
+
 int cmd_delete(const struct runtime *rt, int argc, char **argv, int *status, struct err *err)
 {
     struct delete_options o = {0};
@@ -28,5 +37,8 @@ int cmd_delete(const struct runtime *rt, int argc, char **argv, int *status, str
     int r = options_parse(&syntax, &o, argc, argv, &args, err);
 
     (void)status;
-    return r != 0 ? r : container_delete(rt, args.list[0], o.force, err);
+    if (r != 0)
+        return r;
+    return o.regex ? cmd_each_matching(rt, args.list[0], delete_one, &o, err)
+                   : delete_one(rt, args.list[0], &o, err);
 }

@@ -13,7 +13,7 @@ struct events_options {
     bool stats;
 };
 
-/* As Go writes durations: 5s, 500ms, 1m30s; a number alone is seconds. */
+/* As Go writes durations: 5s, 1.5s, 500ms, 1m30s; a number alone is seconds. */
 static int parse_interval(void *options, const char *value, struct err *err)
 {
     static const struct {
@@ -21,23 +21,26 @@ static int parse_interval(void *options, const char *value, struct err *err)
         int milliseconds;
     } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
     struct events_options *o = options;
-    long long sum = 0;
+    double sum = 0;
 
     for (const char *p = value; *p || p == value;) {
         char *end;
-        long long n = strtoll(p, &end, 10), unit = *end ? 0 : 1000;
+        /* Not what strtod(3) takes as well: signs, hexadecimal digits, "inf". */
+        size_t digits = strspn(p, "0123456789.");
+        double n = strtod(p, &end);
+        int unit = *end ? 0 : 1000;
         size_t len = strspn(end, "hms");
 
         for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
             if (len == strlen(units[i].name) && strncmp(end, units[i].name, len) == 0)
                 unit = units[i].milliseconds;
         }
-        if (end == p || n < 0 || n > INT_MAX || unit == 0)
+        if (digits == 0 || end != p + digits || unit == 0)
             return err_set(err, 0, "\"%s\" is not a time like 5s or 500ms", value);
         sum += n * unit;
         p = end + len;
     }
-    if (sum <= 0 || sum > INT_MAX)
+    if (sum < 1 || sum > INT_MAX)
         return err_set(err, 0, "\"%s\" is not a time like 5s or 500ms", value);
     o->interval = (int)sum;
     return 0;

@@ -6,11 +6,14 @@
 #include <signal.h>
 
 struct kill_options {
-    bool all;
+    bool all, regex;
+    int signal;
 };
 
 static const struct option_row rows[] = {
     OPT_FLAG(struct kill_options, all, "all", 'a', "every process of the container"),
+    OPT_FLAG(struct kill_options, regex, "regex", 'r',
+             "ID is a regular expression: all that match"),
     OPT_END,
 };
 
@@ -25,16 +28,24 @@ static const struct options_syntax syntax = {
     .max = 2,
 };
 
+static int kill_one(const struct runtime *rt, const char *id, const void *data, struct err *err)
+{
+    const struct kill_options *o = data;
+
+    return container_kill(rt, id, o->signal, o->all, err);
+}
+
 int cmd_kill(const struct runtime *rt, int argc, char **argv, int *status, struct err *err)
 {
-    struct kill_options o = {0};
+    struct kill_options o = {.signal = SIGTERM};
     struct arguments args;
-    int sig = SIGTERM, r = options_parse(&syntax, &o, argc, argv, &args, err);
+    int r = options_parse(&syntax, &o, argc, argv, &args, err);
 
     (void)status;
     if (r != 0)
         return r;
-    if (args.n > 1 && (sig = proc_signal_number(args.list[1])) < 0)
+    if (args.n > 1 && (o.signal = proc_signal_number(args.list[1])) < 0)
         return err_set(err, 0, "unknown signal \"%s\"", args.list[1]);
-    return container_kill(rt, args.list[0], sig, o.all, err);
+    return o.regex ? cmd_each_matching(rt, args.list[0], kill_one, &o, err)
+                   : kill_one(rt, args.list[0], &o, err);
 }

@@ -60,6 +60,8 @@ static int parse_size(const char *text, struct oci_opt_i64 *out, struct err *err
         return err_set(err, 0, "\"%s\" is not a size like 512k, 64m or 1g, nor -1", text);
     if (!*end)
         return 0;
+    if (out->value < 0)
+        return err_set(err, 0, "\"%s\" is negative", text);
     unit = strchr(units, *end | 0x20);
     if (!unit || (end[1] && ((end[1] | 0x20) != 'b' || end[2] || unit == units)))
         return err_set(err, 0, "\"%s\" is not a size like 512k, 64m or 1g, nor -1", text);

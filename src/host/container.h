@@ -119,7 +119,7 @@ struct exec_options {
     const char **env; /* appended to the container's */
     size_t env_n;
     bool user_given;
-    uint32_t uid, gid; /* gid: 0 unless given, as runc */
+    uint32_t uid, gid; /* gid: the container's unless given, as runc */
     bool gid_given;
     uint32_t *additional_gids;
     size_t additional_gids_n;

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "base/proc.h"
 #include "base/stage.h"
 #include "base/trace.h"
@@ -247,9 +248,13 @@ static int send_mount_sources(void *subject, struct err *err)
 {
     struct creation *c = subject;
     struct protocol_message m;
-    int result = sources_send(c->spawn.sock, &c->bundle, c->privileged,
-                              (c->setup.flags & SETUP_USER_NAMESPACE) != 0, c->notify_dir, err);
+    int result;
 
+    /* The kernel counts what is under way as well, of a user who is not root (unix(7)). */
+    open_files_allow(c->bundle.config.mounts_n + creation_linux(c)->devices_n);
+    result = sources_send(c->spawn.sock, &c->bundle, c->privileged,
+                          (c->setup.flags & SETUP_USER_NAMESPACE) != 0, c->notify_dir, err);
+    open_files_restore();
     /* It takes its time, and init has enough to do; before hooks run it has to be. */
     spawn_forget_self(&c->spawn);
     if (result == 0)
@@ -330,7 +335,12 @@ static int wait_mounted(void *subject, struct err *err)
 
     if (c->bundle.config.process && c->bundle.config.process->terminal && take_console(c, err) < 0)
         return -1;
-    return expect(c, PROTOCOL_MOUNTED, &m, err);
+    if (expect(c, PROTOCOL_MOUNTED, &m, err) < 0)
+        return -1;
+    /* The program does not know of the socket: start would wait for its READY=1 in vain. */
+    if (m.u.mounted.no_notify)
+        c->has_notify = c->record.notify = false;
+    return 0;
 }
 
 /* A hook that outlives us is not forgotten: delete --force ends it, with its process group. */
@@ -394,7 +404,7 @@ static int cgroup_apply_limits(void *subject, struct err *err)
 static int store_commit(void *subject, struct err *err)
 {
     struct creation *c = subject;
-    struct protocol_message m;
+    bool stays = false;
 
     if (store_publish(c->dir, &c->committed, err) < 0)
         return -1;
@@ -412,21 +422,21 @@ static int store_commit(void *subject, struct err *err)
         c->listen = fd_close(c->listen);
         return 0;
     }
-    /* init lets go of the socket when it no longer dies with us. */
-    for (;;) {
+    /* Once it no longer dies with us, init says so and lets go of the socket. */
+    while (!stays) {
+        struct protocol_message m;
         int got = protocol_receive(c->spawn.sock, &m, err);
 
         if (got < 0)
             return explain(c, err);
         if (got == 0)
-            break;
+            return spawn_died(&c->spawn, &c->record.cgroup, err);
+        stays = m.type == PROTOCOL_COMMITTED;
         protocol_message_clear(&m);
     }
     /* init's alone from now on: with ours open, run's own start would reach a socket that nobody
      * serves once init has died. */
     c->listen = fd_close(c->listen);
-    if (spawn_has_ended(&c->spawn))
-        return spawn_died(&c->spawn, &c->record.cgroup, err);
     return 0;
 }
 

@@ -4,9 +4,10 @@
  *
  * exec makes a process that enters a running container. The process document is put together here
  * (from --process, or from the container's own process and the options) and handed to init by fd,
- * as the configuration is at create. A privileged runtime enters the pid namespace itself for the
- * moment of the clone, so one process is made, not two; the other namespaces are joined by init,
- * only those that the container does not share with us.
+ * as the configuration is at create, with what else of the container's configuration concerns a
+ * process. The namespaces are joined by init, only those that the container does not share with us:
+ * it has executed the protected copy before it enters any, and forks once more for the pid
+ * namespace (docs/architecture.md).
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -174,7 +175,9 @@ static int fill_setup(struct execution *x, struct err *err)
     struct protocol_setup *s = &x->setup;
     size_t len = strlen(x->o->id);
 
-    s->flags = SETUP_EXEC | SETUP_NOT_DUMPABLE | lsm_flags(&x->process, NULL);
+    /* linux.mountLabel is the label of the terminal. */
+    s->flags = SETUP_EXEC | SETUP_NOT_DUMPABLE |
+               lsm_flags(&x->process, x->process.terminal ? x->config.linux_ : NULL);
     if (oci_annotation(&x->config, "run.oci.keep_original_groups"))
         s->flags |= SETUP_KEEP_GROUPS;
     s->listen_fds = handoff_listen_fds();
@@ -189,11 +192,26 @@ static int fill_setup(struct execution *x, struct err *err)
     return open_root(x, err);
 }
 
+/* A configuration like create's, for one process: everything else has been done. */
 static int document_fd(struct execution *x, struct err *err)
 {
+    const struct oci_linux *container = x->config.linux_;
+    struct oci_linux of_process = {0};
+    const struct oci_config document = {
+        .oci_version = x->config.oci_version,
+        .root = x->config.root,
+        .process = &x->process,
+        .linux_ = &of_process,
+    };
+    _cleanup_free_ char *text = NULL;
     size_t len;
-    _cleanup_free_ char *text =
-        oci_encode(&oci_process_table, &x->process, OCI_STYLE_COMPACT, &len);
+
+    if (container) {
+        of_process.personality = container->personality;
+        of_process.memory_policy = container->memory_policy;
+        of_process.mount_label = container->mount_label;
+    }
+    text = oci_encode(&oci_config_table, &document, OCI_STYLE_COMPACT, &len);
 
     if (!text)
         return err_set(err, ENOMEM, "process document");

@@ -53,6 +53,22 @@ static int read_document(const char *path, struct oci_arena *arena, struct oci_p
     return decode(&oci_process_table, out, text, len, arena, path, err);
 }
 
+static int append_groups(struct oci_user *user, const uint32_t *more, size_t n,
+                         struct oci_arena *arena, struct err *err)
+{
+    size_t had = user->additional_gids_n;
+    uint32_t *all = oci_alloc(arena, (had + n) * sizeof *all);
+
+    if (!all)
+        return err_set(err, ENOMEM, "groups");
+    if (had)
+        memcpy(all, user->additional_gids, had * sizeof *all);
+    memcpy(all + had, more, n * sizeof *all);
+    user->additional_gids = all;
+    user->additional_gids_n = had + n;
+    return 0;
+}
+
 static int append_env(struct oci_process *p, const char **more, size_t n, struct oci_arena *arena,
                       struct err *err)
 {
@@ -104,12 +120,12 @@ static int apply_options(struct oci_process *p, const struct exec_options *o,
         return -1;
     if (o->user_given) {
         p->user.uid = o->uid;
-        p->user.gid = o->gid_given ? o->gid : 0;
+        if (o->gid_given)
+            p->user.gid = o->gid;
     }
-    if (o->additional_gids_n) {
-        p->user.additional_gids = o->additional_gids;
-        p->user.additional_gids_n = o->additional_gids_n;
-    }
+    if (o->additional_gids_n &&
+        append_groups(&p->user, o->additional_gids, o->additional_gids_n, arena, err) < 0)
+        return -1;
     if (o->caps && add_caps(p, o->caps, arena, err) < 0)
         return -1;
     if (o->apparmor)

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static void warn(void *data, const struct err *err)
 {
     (void)data;

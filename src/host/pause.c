@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded.
+/*
+ * Theory of operation
+ *
+ * pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded.
+ *
+ * What the v1 freezer holds does not die of SIGKILL. So kill and delete thaw after the signal, and
+ * pause looks for the signal after it has frozen: whichever of them is last lets init die, and none
+ * has to wait for another.
  */
+#include "base/proc.h"
 #include "base/wording.h"
 #include "host/store.h"
 
@@ -27,9 +35,16 @@ int container_pause(const struct runtime *rt, const char *id, struct err *err)
 {
     _cleanup_found_ struct found f = FOUND_INIT;
 
-    if (find_in_status(rt, id, false, &f, err) < 0)
+    const struct record_process *init = &f.record.init;
+
+    if (find_in_status(rt, id, false, &f, err) < 0 ||
+        cgroup_freeze(&f.record.cgroup, true, err) < 0)
         return -1;
-    return cgroup_freeze(&f.record.cgroup, true, err);
+    if (!proc_kill_pending((pid_t)init->pid, init->start_time))
+        return 0;
+    if (cgroup_freeze(&f.record.cgroup, false, err) < 0)
+        return -1;
+    return err_set(err, 0, WORDING_NOT_RUNNING);
 }
 
 int container_resume(const struct runtime *rt, const char *id, struct err *err)

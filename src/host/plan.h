@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The namespace plan: which of the ways into a namespace (clone flag, setns by the host side, setns
- * or unshare by init, a second fork) is used for which, and in what order. A pure function, so that
+ * The namespace plan: which of the ways into a namespace (clone flag, setns or unshare by init, a
+ * second fork) is used for which, and in what order. A pure function, so that
  * every combination of new, joined and absent can be checked.
  */
 #ifndef HOST_PLAN_H

@@ -127,7 +127,8 @@ static int send_devices(struct batch *batch, const struct bundle *b, struct err 
 
         if (l->devices[i].type == OCI_DEVICE_FIFO)
             continue;
-        fd = mount_clone(AT_FDCWD, l->devices[i].path, false, true, err);
+        /* udev's names are links; that it is the device is checked by whoever binds it. */
+        fd = mount_clone(AT_FDCWD, l->devices[i].path, false, false, err);
         if (fd < 0)
             return err_context(err, "linux.devices[%zu]", i);
         if (add(batch, SOURCE_DEVICE, i, fd, err) < 0)
@@ -143,8 +144,9 @@ static int send_all(struct batch *batch, const struct bundle *b, bool privileged
         return -1;
     if (privileged && bind_devices && send_devices(batch, b, err) < 0)
         return -1;
-    if (privileged && notify >= 0) {
-        int fd = mount_clone(notify, "", false, false, err);
+    if (notify >= 0) {
+        int fd = privileged ? mount_clone(notify, "", false, false, err)
+                            : fcntl(notify, F_DUPFD_CLOEXEC, 0);
 
         if (fd < 0)
             return err_context(err, "sd_notify directory");

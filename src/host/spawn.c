@@ -39,6 +39,8 @@
 
 #include <linux/capability.h>
 
+#define KILL_WAIT 10000 /* milliseconds that what is killed gets to be gone */
+
 bool spawn_privileged(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -390,25 +392,23 @@ int spawn_init(struct spawn *s, struct err *err)
 
 void spawn_kill(struct spawn *s)
 {
+    struct err ignored = ERR_INIT;
+    int wait = KILL_WAIT;
+
     s->sock = fd_close(s->sock);
     spawn_forget_self(s);
-    if (s->pid > 0) {
+    if (s->pid > 0)
         kill(s->pid, SIGKILL); /* our child, not reaped yet: the pid cannot be anybody else's */
+    /* What the v1 freezer holds, because the container was paused meanwhile, dies at resume only.
+     */
+    if (s->timeout > 0 && s->timeout < wait)
+        wait = s->timeout;
+    if (s->pid > 0 && (s->pidfd < 0 || proc_wait_pidfd(s->pidfd, wait, &ignored) == 0)) {
         while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
     s->pid = -1;
     s->pidfd = fd_close(s->pidfd);
-}
-
-bool spawn_has_ended(const struct spawn *s)
-{
-    siginfo_t info = {0};
-
-    /* Asked of the kernel's table of our children: /proc may fail for other reasons. */
-    return s->pid > 0 &&
-           waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
-           info.si_pid != 0;
 }
 
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)

@@ -366,9 +366,14 @@ int store_find(const struct runtime *rt, const char *id, struct found *f, struct
 {
     if (store_enter(rt, id, f, err) < 0)
         return -1;
-    if (store_read(f->dir, f->arena, &f->record, err) < 0)
+    if (store_read(f->dir, f->arena, &f->record, err) == 0)
+        return 0;
+    if (err->errnum != ENOENT)
         return err_context(err, "container %s", id);
-    return 0;
+    /* Its directory is there: a create that has only begun, or a delete that is almost done. */
+    err_set(err, 0, WORDING_NO_CONTAINER ": %s", id);
+    err->errnum = ENOENT;
+    return -1;
 }
 
 void found_close(struct found *f)

@@ -91,6 +91,12 @@ void found_close(struct found *f);
 #define _cleanup_found_ __attribute__((cleanup(found_close)))
 
 /**
+ * container_delete_held - container_delete() with force for the container that @held has open
+ * When that is gone, and when the id has become another container's, there is nothing left to do.
+ */
+int container_delete_held(const struct runtime *rt, const struct found *held, struct err *err);
+
+/**
  * store_status - what the container is doing, from the kernel's own evidence: the init process, and
  * whether it still listens for start
  */

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* What outlives the entry that it came from. init carries out one configuration in its life. */
@@ -85,16 +86,54 @@ int init_mounts_open_source(const char *path, bool recursive, bool nofollow, str
     return fd >= 0 ? fd : err_errno(err, "open %s", path);
 }
 
-static int open_source(const struct oci_mount *m, const struct mount_options *o, struct err *err)
+/* A source that is not absolute is relative to the bundle (config.md#mounts). */
+static int open_source(struct init *in, const struct oci_mount *m, const struct mount_options *o,
+                       struct err *err)
 {
+    const char *path = m->source;
     int fd;
 
-    if (m->source == NULL)
+    if (path == NULL)
         return err_set(err, EINVAL, "bind mount without source");
-    fd = init_mounts_open_source(m->source, o->recursive, o->src_nofollow || o->copy_symlink, err);
-    if (fd < 0 && err->errnum == EINVAL && !o->recursive)
+    if (path[0] != '/')
+        path = oci_printf(in->arena, "%s/%s", in->setup.bundle, path);
+    if (path == NULL)
+        return err_set(err, ENOMEM, "bind source");
+    fd = init_mounts_open_source(path, o->recursive, o->src_nofollow || o->copy_symlink, err);
+    if (fd >= 0)
+        return fd;
+    err_set(err, err->errnum, "bind source %s", m->source);
+    if (err->errnum == EINVAL && !o->recursive)
         err_hint(err, "with mounts below it that may not be uncovered, it has to be rbind");
-    return fd < 0 ? err_context(err, "bind source") : fd;
+    return -1;
+}
+
+/* The host side's fd tells the path, and what has to be found there. Without the directory the
+ * container runs, as it does where nobody listens, and is not told of a socket. */
+static void open_notify(struct init *in)
+{
+    _cleanup_close_ int dir = in->notify_source;
+    char link[32], path[4096];
+    struct stat want, st;
+    struct err err = ERR_INIT;
+    ssize_t len;
+
+    in->notify_source = -1;
+    if (!(in->setup.flags & SETUP_NOTIFY))
+        return;
+    snprintf(link, sizeof link, "self/fd/%d", dir);
+    len = readlinkat(in->host_proc, link, path, sizeof path - 1);
+    if (len > 0) {
+        path[len] = '\0';
+        in->notify_source = init_mounts_open_source(path, false, true, &err);
+    }
+    if (in->notify_source >= 0 && fstat(dir, &want) == 0 && fstat(in->notify_source, &st) == 0 &&
+        want.st_dev == st.st_dev && want.st_ino == st.st_ino)
+        return;
+    init_warn(in, "sd_notify directory: %s", err.text[0] ? err.text : "not found");
+    in->notify_source = fd_close(in->notify_source);
+    in->notify_failed = true;
+    in->setup.flags &= ~(uint32_t)SETUP_NOTIFY;
 }
 
 int init_mounts_open_sources(struct init *in, struct err *err)
@@ -103,6 +142,7 @@ int init_mounts_open_sources(struct init *in, struct err *err)
 
     if (in->setup.flags & SETUP_PRIVILEGED)
         return 0;
+    open_notify(in);
     if (in->sources == NULL && n > 0) {
         in->sources = oci_alloc(in->arena, n * sizeof *in->sources);
         in->source_is_dir = oci_alloc(in->arena, n * sizeof *in->source_is_dir);
@@ -119,9 +159,11 @@ int init_mounts_open_sources(struct init *in, struct err *err)
             return -1;
         if (!o.bind || o.remount || in->sources[i] >= 0)
             continue;
-        in->sources[i] = open_source(m, &o, err);
-        if (in->sources[i] < 0 || fstat(in->sources[i], &st) < 0)
+        in->sources[i] = open_source(in, m, &o, err);
+        if (in->sources[i] < 0 || fstat(in->sources[i], &st) < 0) {
+            err_object(err, "mounts[%zu].source", i);
             return err_context(err, "mounts[%zu] %s", i, m->destination);
+        }
         in->source_is_dir[i] = S_ISDIR(st.st_mode);
     }
     return 0;
@@ -256,6 +298,13 @@ static int finish_bind(struct init *in, const struct mount_options *o, int fd,
     return 0;
 }
 
+static bool is_readonly(int fd)
+{
+    struct statvfs fs;
+
+    return fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
 /* copy-symlink: a source that is a link is copied as a link instead of being mounted. */
 static int copy_symlink(struct init *in, const struct oci_mount *m, int source, struct err *err)
 {
@@ -305,7 +354,8 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return err_set(err, ENOTDIR, "bind %s on %s", is_dir ? "a directory" : "a file",
                        target.is_dir ? "a directory" : "a file");
 
-    late = (o->set & MOUNT_ATTR_RDONLY) && strcmp(target.path, "/dev") == 0;
+    late = ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) && strcmp(target.path, "/dev") == 0 &&
+           !is_readonly(source);
     if (late)
         o->set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
     object.plain = later.plain_sources;
@@ -319,7 +369,12 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     }
     source = object.fd;
-    if (finish_bind(in, o, source, &rest, err) < 0)
+    if (finish_bind(in, o, source, &rest, err) < 0 ||
+        init_masks_mounted(target.path, source, err) < 0)
+        return -1;
+    /* rro: what is below keeps it. */
+    if (late && (o->rec_set & MOUNT_ATTR_RDONLY) &&
+        mount_set_attr(source, false, 0, MOUNT_ATTR_RDONLY, init_mounts_procfs(in), err) < 0)
         return -1;
     return late ? init_bind_readonly_later(in, util_take_fd(source), err) : 0;
 }

@@ -71,7 +71,7 @@ static bool is_node(const struct stat *st, const struct node *n)
 static int bind_node(struct init *in, const struct node *n, struct err *err)
 {
     struct mount_object object = {.fd = -1, .plain = init_mounts_sources_are_plain()};
-    _cleanup_close_ int target = -1;
+    _cleanup_close_ int made = -1, target = -1;
     struct err ignored = ERR_INIT;
     struct stat st;
     int result = -1;
@@ -84,8 +84,10 @@ static int bind_node(struct init *in, const struct node *n, struct err *err)
         err_set(err, ENODEV, "the host has another device of that name");
         goto out;
     }
-    target = openat(n->dir, n->name,
-                    O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    /* What is there already may be a device of the image's, which nobody here is to open. */
+    made = openat(n->dir, n->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (made >= 0 || errno == EEXIST)
+        target = openat(n->dir, n->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (target < 0 || fstat(target, &st) < 0) {
         err_errno(err, "create mount target");
         goto out;

@@ -10,6 +10,7 @@
 #include "init/enter.h"
 
 #include "base/fd.h"
+#include "base/open_files.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/sys.h"
@@ -258,17 +259,9 @@ int init_read_config(void *init, struct err *err)
     in->arena = oci_arena_new();
     if (!in->arena)
         return err_set(err, ENOMEM, "decode the configuration");
-    if (in->setup.flags & SETUP_EXEC) {
-        in->config.process = oci_alloc(in->arena, sizeof *in->config.process);
-        if (!in->config.process)
-            return err_set(err, ENOMEM, "decode the process");
-        if (oci_decode(&oci_process_table, in->config.process, text, len, in->arena, NULL, NULL,
-                       &diag) < 0)
-            return decode_failed(&diag, err);
-    } else if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL,
-                          &diag) < 0) {
+    if (oci_decode(&oci_config_inside_table, &in->config, text, len, in->arena, NULL, NULL, &diag) <
+        0)
         return decode_failed(&diag, err);
-    }
     in->process = in->config.process;
     if (in->config.hooks)
         in->hooks = *in->config.hooks;
@@ -327,6 +320,7 @@ int init_take_sources(void *init, struct err *err)
 
     if (alloc_sources(in, err) < 0)
         return -1;
+    open_files_allow(in->config.mounts_n + in->linux_.devices_n);
     for (;;) {
         size_t next = 0;
 

@@ -164,7 +164,8 @@ static void prepare(struct init *in)
 {
     in->sock = PROTOCOL_FD;
     in->arena = NULL;
-    in->proc = in->rootfs = in->notify_source = in->dev_null = in->console = in->seccomp_fd = -1;
+    in->proc = in->rootfs = in->notify_source = in->dev_null = in->console = in->seccomp_fd =
+        in->signals = -1;
     for (size_t i = 0; i < ARRAY_SIZE(in->default_device_sources); i++)
         in->default_device_sources[i] = -1;
     log_sink(sink, in);

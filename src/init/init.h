@@ -18,11 +18,12 @@
 struct init {
     int sock;                    /* to the host side (create, exec) */
     int listen;                  /* for start; -1 in exec */
+    int signals;                 /* signalfd while it waits for start, or -1 */
     struct protocol_setup setup; /* as received */
     int fd[SETUP_FD_COUNT];      /* the fds of setup, -1 where absent */
 
     struct oci_arena *arena;
-    struct oci_config config;    /* create: the snapshot; exec: .process only is the document's */
+    struct oci_config config;    /* create: the snapshot; exec: what host/exec.c puts together */
     struct oci_process *process; /* NULL: none (start will fail) */
     struct oci_hooks hooks;      /* zeroed when there are none */
     struct oci_linux linux_;     /* zeroed when there is none */
@@ -36,9 +37,10 @@ struct init {
     int default_device_sources[6];
     bool shared_mounts; /* an entry of mounts[] is shared: see init_mounts_attach() */
     int notify_source;
-    int dev_null;   /* verified /dev/null of the container (char 1:3), O_PATH, or -1 */
-    int console;    /* pts slave, or -1 */
-    int seccomp_fd; /* memfd with the program, or -1 */
+    bool notify_failed; /* SETUP_NOTIFY was taken back: the directory cannot be reached */
+    int dev_null;       /* verified /dev/null of the container (char 1:3), O_PATH, or -1 */
+    int console;        /* pts slave, or -1 */
+    int seccomp_fd;     /* memfd with the program, or -1 */
     struct protocol_seccomp seccomp;
     char *program; /* args[0] as looked up; what is executed */
     char **argv, **envp;

@@ -9,6 +9,11 @@
  * read-only as by root.readonly. One tmpfs serves all directories: it is mounted
  * on the first of them, the others get clones (a clone can only be taken of a mount that is
  * attached).
+ *
+ * What lies in /proc or /sys, which is nearly all of both lists, is looked up from the mount that
+ * mounts[] put there and not from the root: whoever can rename entries of the rootfs meanwhile,
+ * from a container that shares it, could exchange /proc for a link while the lists are carried out,
+ * so that nothing is found to cover, and back again.
  */
 #include "base/fd.h"
 #include "base/path.h"
@@ -31,11 +36,61 @@ static bool is_duplicate(const char *const *paths, size_t i)
     return false;
 }
 
+/* What mounts[] put on these places; init carries out one configuration in its life. */
+static struct view {
+    const char *place;
+    int fd; /* root of the mount, or -1 */
+} proc_view = {"/proc", -1}, sys_view = {"/sys", -1};
+
+int init_masks_mounted(const char *place, int fd, struct err *err)
+{
+    struct view *v = strcmp(place, proc_view.place) == 0  ? &proc_view
+                     : strcmp(place, sys_view.place) == 0 ? &sys_view
+                                                          : NULL;
+
+    if (v == NULL)
+        return 0;
+    fd_close(v->fd);
+    v->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return v->fd < 0 ? err_errno(err, "keep %s", place) : 0;
+}
+
+/* A hook may have put another mount over it since: the upper one counts, if of the same kind. */
+static void refresh_view(struct init *in, struct view *v)
+{
+    struct err ignored = ERR_INIT;
+
+    if (v->fd < 0)
+        return;
+    _cleanup_close_ int now =
+        path_open_in_root(in->rootfs, v->place, O_PATH | O_NOFOLLOW, &ignored);
+    if (now < 0 || mount_statfs_magic(now) != mount_statfs_magic(v->fd))
+        return;
+    fd_close(v->fd);
+    v->fd = util_take_fd(now);
+}
+
+/* A path that lies in @v: an O_PATH fd, or -1 where there is no such mount or path. */
+static int open_in_view(const struct view *v, const char *path)
+{
+    size_t len = strlen(v->place);
+    struct err ignored = ERR_INIT;
+
+    if (v->fd < 0 || strncmp(path, v->place, len) != 0 || path[len] != '/' ||
+        strstr(path, "/..") != NULL)
+        return -1;
+    return path_open_in_root(v->fd, path + len, O_PATH, &ignored);
+}
+
 /* An O_PATH fd; -1 with @err->errnum 0 when there is no such path. */
 static int open_path(struct init *in, const char *path, struct err *err)
 {
-    int fd = path_open_in_root(in->rootfs, path, O_PATH, err);
+    int fd = open_in_view(&proc_view, path);
 
+    if (fd < 0)
+        fd = open_in_view(&sys_view, path);
+    if (fd < 0)
+        fd = path_open_in_root(in->rootfs, path, O_PATH, err);
     if (fd < 0 && (err->errnum == ENOENT || err->errnum == ENOTDIR))
         *err = (struct err)ERR_INIT;
     return fd;
@@ -142,6 +197,8 @@ int init_masked_paths(void *init, struct err *err)
             return err_object(err, "linux.maskedPaths[%zu]", i);
         }
     }
+    proc_view.fd = fd_close(proc_view.fd);
+    sys_view.fd = fd_close(sys_view.fd);
     return 0;
 }
 
@@ -175,6 +232,8 @@ int init_readonly_paths(void *init, struct err *err)
     struct init *in = init;
     const char *const *paths = in->linux_.readonly_paths;
 
+    refresh_view(in, &proc_view);
+    refresh_view(in, &sys_view);
     for (size_t i = 0; i < in->linux_.readonly_paths_n; i++) {
         if (is_duplicate(paths, i))
             continue;

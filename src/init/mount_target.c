@@ -10,8 +10,9 @@
  * labels and settings to files of procfs. A mount that puts other files there takes these writes
  * away (CVE-2019-16884, CVE-2025-52881). So, on /proc itself only a procfs, or a bind of the root
  * of a real one; below it only ordinary files over those few that tell about resources, which is
- * what lxcfs does. Whether a target lies in procfs is the kernel's answer (statfs), whatever the
- * path was called.
+ * what lxcfs does. Whether a target lies in it is the kernel's answer (statfs, the device number),
+ * whatever the path was called. Another procfs in the tree, such as the machine's under /host, is
+ * the container's business: nobody writes by way of it.
  */
 #include "init/mount_target.h"
 #include "base/fd.h"
@@ -91,6 +92,24 @@ static bool is_procfs_root(int fd)
            st.st_ino == PROC_ROOT_INODE;
 }
 
+/* Whether @fd, which lies in a procfs, lies in the one on /proc, or in that of our handle. What
+ * cannot be looked at is taken for it. */
+static bool is_own_proc(struct init *in, int fd)
+{
+    struct err err = ERR_INIT;
+    struct stat st, own;
+    _cleanup_close_ int proc =
+        path_open_in_root(in->rootfs, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, &err);
+
+    if (fstat(fd, &st) < 0)
+        return true;
+    if (in->proc >= 0 && (fstat(in->proc, &own) < 0 || own.st_dev == st.st_dev))
+        return true;
+    if (proc < 0)
+        return err.errnum != ENOENT;
+    return fstat(proc, &own) < 0 || own.st_dev == st.st_dev;
+}
+
 /* The last component as it is, not what a link there leads to. */
 static int open_itself(int rootfs, const char *path, bool make_dir, bool *made, struct err *err)
 {
@@ -134,11 +153,11 @@ static int check_proc(struct init *in, const struct oci_mount *m, const struct m
     bool inside = mount_statfs_magic(t->fd) == PROC_SUPER_MAGIC;
     struct stat st;
 
-    if (!named && !below && !inside)
+    if (!named && !below && (!inside || !is_own_proc(in, t->fd)))
         return 0;
     if (named && (is_type(m, o, "proc") || o->remount))
         return 0;
-    if (named && source >= 0 && is_procfs_root(source))
+    if ((named || is_procfs_root(t->fd)) && source >= 0 && is_procfs_root(source))
         return 0;
     if (below && source >= 0 && fstat(source, &st) == 0 && S_ISREG(st.st_mode) &&
         mount_statfs_magic(source) != PROC_SUPER_MAGIC && is_replaceable(in, t->path, t->fd))

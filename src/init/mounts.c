@@ -207,9 +207,9 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
         cloned = true;
     }
     _cleanup_close_ int fd = object.fd;
-    if (is_tmpfs && o->tmpcopyup && init_tmpcopyup(target_fd, fd, err) < 0)
+    if (is_tmpfs && o->tmpcopyup && init_tmpcopyup(target_fd, fd, init_mounts_procfs(in), err) < 0)
         return -1;
-    if (init_bind_propagation(in, o, fd, err) < 0)
+    if (init_bind_propagation(in, o, fd, err) < 0 || init_masks_mounted(target.path, fd, err) < 0)
         return -1;
     /* Never the machine's own queues. */
     if (strcmp(m->type, "mqueue") == 0 && has_namespace(in, OCI_NS_IPC) &&
@@ -267,7 +267,8 @@ static int mount_one(struct init *in, size_t i, struct err *err)
 /* The directory with the sd_notify socket, for the program's NOTIFY_SOCKET. */
 static int mount_notify(struct init *in, struct err *err)
 {
-    struct mount_object object = {.fd = in->notify_source};
+    struct mount_object object = {.fd = in->notify_source,
+                                  .plain = init_mounts_sources_are_plain()};
     struct err ignored = ERR_INIT;
     _cleanup_close_ int target = -1;
     int result;
@@ -275,7 +276,8 @@ static int mount_notify(struct init *in, struct err *err)
     if (object.fd < 0)
         return 0;
     in->notify_source = -1;
-    mount_set_propagation(object.fd, OCI_PROPAGATION_PRIVATE, -1, &ignored);
+    if (!object.plain)
+        mount_set_propagation(object.fd, OCI_PROPAGATION_PRIVATE, -1, &ignored);
     target = path_make_in_root(in->rootfs, "/run/notify", PATH_DIR, 0755, NULL, err);
     result = target < 0 ? -1 : init_mounts_attach(in, &object, target, err);
     fd_close(object.fd);

@@ -26,6 +26,13 @@ int init_mounts_late_readonly(struct init *in, struct err *err);
 int init_mounts_procfs(const struct init *in);
 
 /**
+ * init_masks_mounted - tell masks.c of a mount of mounts[]; it keeps a handle of /proc and of /sys
+ * @place: where in the container, cleaned
+ * @fd:    root of the attached mount; stays the caller's
+ */
+int init_masks_mounted(const char *place, int fd, struct err *err);
+
+/**
  * init_mounts_attach - mount_attach() of what the machine is not to see, whatever it is put on
  * A bind that is shared (the configuration says so) has peers in the machine's mount namespace: see
  * mount_attach_alone(). @object's fd stays open in any case.
@@ -64,8 +71,9 @@ int init_cgroup_mount(struct init *in, const char *type, int target, const struc
  * init_tmpcopyup - copy what a directory holds into another, by fds
  * @from: directory fd (O_PATH serves); nothing is followed out of it
  * @to:   directory fd, empty
+ * @procfs: verified procfs fd
  * Modes, owners, times, extended attributes (those that @to can hold), links and nodes are kept.
  */
-int init_tmpcopyup(int from, int to, struct err *err);
+int init_tmpcopyup(int from, int to, int procfs, struct err *err);
 
 #endif

@@ -14,18 +14,20 @@
  * The late one is the last thing before execve; everything that can be done before has been done,
  * and these calls remain:
  *
- *     close_range (failure is bridged)   execve   and, when it fails: sendmsg or write, exit_group
+ *     close_range (failure is bridged)   execve   and, when it fails: sendmsg or writev, exit_group
  *
  * The early one is before the change of credentials, because that gives up CAP_SYS_ADMIN. After it
  * come
  *
  *     capget capset prctl setgroups setresgid setresuid umask openat2 or openat, fstat, fstatfs,
  *     readlinkat, faccessat2, read, pread64, mkdirat, fchdir, getcwd, mmap, munmap, brk, close,
- *     sendmsg, recvmsg, accept4, ppoll, fcntl, dup3, getpid, getppid, rt_sigaction, rt_sigprocmask,
- *     close_range, execve, exit_group; with startContainer hooks also clone, pipe2, wait4 and
- * theirs
+ *     sendmsg or writev, recvmsg, fcntl, dup3, getpid, getppid, rt_sigaction, rt_sigprocmask,
+ *     execve, exit_group; to wait for start accept4 and poll (where there is none: ppoll); with
+ *     startContainer hooks also clone, pipe2, wait4 and theirs. The failure of close_range,
+ *     madvise and setsockopt is bridged.
  *
- * A profile that denies one of them fails the step, and the hint names the call.
+ * A profile that denies one of them fails the step, and the hint names the call. What is needed
+ * after the container is created is tried before (wait.c).
  *
  * Descriptors. Preserved ones were parked at PROTOCOL_PRESERVE_BASE by the host side; they go to 3
  * and up, with their gaps. Everything else is closed, not only marked: /proc/self/fd/N as args[0]
@@ -39,6 +41,7 @@
 #include "base/trace.h"
 #include "base/wording.h"
 #include "init/init.h"
+#include "init/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -195,7 +198,13 @@ static bool seccomp_wanted(const struct init *in, bool late)
 
 int init_seccomp_early(void *init, struct err *err)
 {
-    return seccomp_wanted(init, false) ? seccomp_load(init, err) : 0;
+    struct init *in = init;
+
+    if (!seccomp_wanted(in, false))
+        return 0;
+    if (!(in->setup.flags & SETUP_EXEC) && init_signals_open(in, err) < 0)
+        return -1;
+    return seccomp_load(in, err);
 }
 
 /* ---- descriptors ---- */

@@ -24,6 +24,7 @@
  */
 #include "base/fd.h"
 #include "base/mountinfo.h"
+#include "base/open_files.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/sys.h"
@@ -225,6 +226,7 @@ int init_rootfs_finish(void *init, struct err *err)
         return err_context(err, "linux.rootfsPropagation");
     if (init_mounts_late_readonly(in, err) < 0)
         return err_context(err, "read-only mount");
+    open_files_restore();
     if (in->config.root != NULL && in->config.root->readonly &&
         mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, procfs, err) < 0)
         return err_context(err, "read-only /");

@@ -4,15 +4,16 @@
  *
  * The terminal of a container comes from the container's own devpts, so that ttyname(3) works
  * inside. That file system may be one that an image or a volume has replaced, therefore each step
- * is an fd that is checked, and no name is used twice: ptmx is opened in the rootfs and must be the
- * multiplexer of a devpts; the other end is asked of the kernel (TIOCGPTPEER), not opened by its
- * name; /dev/console becomes a bind of that very fd (CVE-2025-52565).
+ * is an fd that is checked, and no name is used twice: ptmx is found in the rootfs and must be the
+ * multiplexer of a devpts before it is opened; the other end is asked of the kernel (TIOCGPTPEER),
+ * not opened by its name; /dev/console becomes a bind of that very fd (CVE-2025-52565).
  *
  * The size is set before the master leaves init, so that the program's first look at it is right.
  */
 #include "base/fd.h"
 #include "base/mount.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "init/mounts.h"
@@ -40,8 +41,9 @@
 static int ptmx_open(struct init *in, struct err *err)
 {
     _cleanup_close_ int fd =
-        path_open_in_root(in->rootfs, "dev/pts/ptmx", O_RDWR | O_NOFOLLOW | O_NOCTTY, err);
+        path_open_in_root(in->rootfs, "dev/pts/ptmx", O_PATH | O_NOFOLLOW, err);
     struct stat st;
+    int master;
 
     if (fd < 0 && (err->errnum == ENOENT || err->errnum == ENOTDIR))
         return err_set(err, 0, "process.terminal needs a devpts mount at /dev/pts");
@@ -54,7 +56,8 @@ static int ptmx_open(struct init *in, struct err *err)
         return err_set(err, 0,
                        "process.terminal needs a devpts mount at /dev/pts: "
                        "what is there is another file system");
-    return util_take_fd(fd);
+    master = proc_reopen(in->proc >= 0 ? in->proc : in->host_proc, fd, O_RDWR, err);
+    return master >= 0 ? master : err_context(err, "process.terminal: open /dev/pts/ptmx");
 }
 
 /* The slave of @master, unlocked; its number in @number. */
@@ -139,6 +142,10 @@ static int console_bind(struct init *in, int slave, struct err *err)
     if (target < 0)
         return -1;
     object.fd = mount_clone(slave, "", false, false, err);
+    if (object.fd < 0 && (err->errnum == ENOSYS || err->errnum == EPERM)) {
+        object.plain = true;
+        object.fd = fcntl(slave, F_DUPFD_CLOEXEC, 0);
+    }
     if (object.fd < 0)
         return err_context(err, "/dev/console");
 

@@ -5,11 +5,13 @@
  * The mount option tmpcopyup: a new tmpfs starts with a copy of the directory that it covers. The
  * covered directory is still there, behind the fd that was opened as the mount's target. The tree
  * belongs to the container, so everything goes by directory fds and names of one component, nothing
- * is followed, and what is opened is looked at again before it is read.
+ * is followed, and what is opened for reading is known to be a file by then: of a device the
+ * opening alone can be an act.
  *
  * A directory gets its mode, owner and times after its contents.
  */
 #include "base/fd.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "init/mounts.h"
@@ -25,7 +27,14 @@
 
 #define DEPTH_MAX 128 /* three fds a level: far below any limit that a runtime is started with */
 
-static int copy_tree(int from, int to, unsigned depth, struct err *err);
+/* Where a copy is. */
+struct place {
+    int from, to; /* directories */
+    int procfs;
+    unsigned depth;
+};
+
+static int copy_tree(const struct place *at, struct err *err);
 
 /* Extended attributes that the tmpfs can hold; the others are left behind, as cp does. */
 static void copy_xattrs(int from, int to)
@@ -74,18 +83,20 @@ static int copy_data(int from, int to, struct err *err)
     return n == 0 ? 0 : err_errno(err, "read");
 }
 
-static int copy_file(int from_dir, int to_dir, const char *name, struct err *err)
+static int copy_file(const struct place *at, const char *name, struct err *err)
 {
     struct stat st;
-    _cleanup_close_ int from =
-        openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    _cleanup_close_ int to = -1;
+    _cleanup_close_ int path = openat(at->from, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    _cleanup_close_ int from = -1, to = -1;
 
-    if (from < 0 || fstat(from, &st) < 0)
+    if (path < 0 || fstat(path, &st) < 0)
         return err_errno(err, "open");
     if (!S_ISREG(st.st_mode))
         return err_set(err, EBUSY, "changed while it was copied");
-    to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    from = proc_reopen(at->procfs, path, O_RDONLY, err);
+    if (from < 0)
+        return -1;
+    to = openat(at->to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0)
         return err_errno(err, "create");
     if (copy_data(from, to, err) < 0)
@@ -93,19 +104,20 @@ static int copy_file(int from_dir, int to_dir, const char *name, struct err *err
     return copy_metadata(from, to, &st, err);
 }
 
-static int copy_directory(int from_dir, int to_dir, const char *name, unsigned depth,
-                          struct err *err)
+static int copy_directory(const struct place *at, const char *name, struct err *err)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    _cleanup_close_ int from = openat(from_dir, name, flags);
+    _cleanup_close_ int from = openat(at->from, name, flags);
     _cleanup_close_ int to = -1;
+    struct place below = {.from = from, .procfs = at->procfs, .depth = at->depth + 1};
     struct stat st;
 
     if (from < 0 || fstat(from, &st) < 0)
         return err_errno(err, "open");
-    if (mkdirat(to_dir, name, 0700) < 0 || (to = openat(to_dir, name, flags)) < 0)
+    if (mkdirat(at->to, name, 0700) < 0 || (to = openat(at->to, name, flags)) < 0)
         return err_errno(err, "create");
-    if (copy_tree(from, to, depth + 1, err) < 0)
+    below.to = to;
+    if (copy_tree(&below, err) < 0)
         return -1;
     return copy_metadata(from, to, &st, err);
 }
@@ -134,21 +146,21 @@ static int copy_node(int to_dir, const char *name, const struct stat *st, struct
     return 0;
 }
 
-static int copy_entry(int from, int to, const char *name, unsigned depth, struct err *err)
+static int copy_entry(const struct place *at, const char *name, struct err *err)
 {
     struct stat st;
 
-    if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(at->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return err_errno(err, "stat");
     switch (st.st_mode & S_IFMT) {
     case S_IFDIR:
-        return copy_directory(from, to, name, depth, err);
+        return copy_directory(at, name, err);
     case S_IFREG:
-        return copy_file(from, to, name, err);
+        return copy_file(at, name, err);
     case S_IFLNK:
-        return copy_link(from, to, name, &st, err);
+        return copy_link(at->from, at->to, name, &st, err);
     default:
-        return copy_node(to, name, &st, err);
+        return copy_node(at->to, name, &st, err);
     }
 }
 
@@ -158,9 +170,9 @@ static void dir_closep(DIR **dir)
         closedir(*dir);
 }
 
-static int copy_tree(int from, int to, unsigned depth, struct err *err)
+static int copy_tree(const struct place *at, struct err *err)
 {
-    int own = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int own = openat(at->from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     __attribute__((cleanup(dir_closep))) DIR *dir = own < 0 ? NULL : fdopendir(own);
     const struct dirent *entry;
 
@@ -169,20 +181,22 @@ static int copy_tree(int from, int to, unsigned depth, struct err *err)
         fd_close(own);
         return -1;
     }
-    if (depth > DEPTH_MAX)
+    if (at->depth > DEPTH_MAX)
         return err_set(err, ELOOP, "directories nested too deep");
     while ((errno = 0, entry = readdir(dir)) != NULL) {
         const char *name = entry->d_name;
 
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
             continue;
-        if (copy_entry(from, to, name, depth, err) < 0)
+        if (copy_entry(at, name, err) < 0)
             return err_context(err, "%s", name);
     }
     return errno == 0 ? 0 : err_errno(err, "read directory");
 }
 
-int init_tmpcopyup(int from, int to, struct err *err)
+int init_tmpcopyup(int from, int to, int procfs, struct err *err)
 {
-    return copy_tree(from, to, 0, err) < 0 ? err_context(err, "tmpcopyup") : 0;
+    const struct place top = {.from = from, .to = to, .procfs = procfs};
+
+    return copy_tree(&top, err) < 0 ? err_context(err, "tmpcopyup") : 0;
 }

@@ -4,13 +4,17 @@
  *
  * A created container is init in accept(2) on the socket that it inherited: `start` connects, says
  * GO, and the connection takes the place of the one to the runtime that created the container. A
- * connection that ends without GO was a start that died early; we go on waiting. `state` only looks
- * whether the socket is still there, which does not wake us.
+ * connection that ends without GO was a start that died early, and one that ends before we have
+ * taken its GO a start that gave up, as it does while we are frozen; we go on waiting. `state` only
+ * looks whether the socket is still there, which does not wake us.
  *
  * The first process of a pid namespace is not killed by signals that it has no handler for, and
  * until the program runs there is nobody to handle any: so the waiting init takes signals by
  * signalfd and does what their default action would have done. Signals that come while hooks run
  * stay pending: they end the container that waits for start, or reach the program.
+ *
+ * Without noNewPrivileges the filter is in force by then. After READY there is nobody left to tell
+ * what it denies: the signalfd is made before it, and the calls of the wait are tried before READY.
  */
 #include "init/wait.h"
 
@@ -39,9 +43,10 @@
 int init_report_mounted(void *init, struct err *err)
 {
     struct init *in = init;
+    const struct protocol_mounted mounted = {.no_notify = in->notify_failed};
     struct protocol_message m;
 
-    if (protocol_send(in->sock, PROTOCOL_MOUNTED, NULL, 0, NULL, 0, err) < 0)
+    if (protocol_send(in->sock, PROTOCOL_MOUNTED, &mounted, sizeof mounted, NULL, 0, err) < 0)
         return -1;
     return protocol_expect(in->sock, PROTOCOL_PROCEED, &m, err);
 }
@@ -59,6 +64,7 @@ static int take_request(void *init, struct err *err)
     struct init *in = init;
     enum protocol_type type;
     int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
+    struct err ignored;
     int sig;
 
     if (sock < 0)
@@ -72,10 +78,13 @@ static int take_request(void *init, struct err *err)
         return 0;
     if (type == PROTOCOL_DELETE)
         return deleted(err);
+    if (type == PROTOCOL_DISCARD)
+        protocol_send(sock, PROTOCOL_GO, NULL, 0, NULL, 0, &ignored);
     sig = type > PROTOCOL_SIGNAL ? (int)(type - PROTOCOL_SIGNAL) : 0;
     if (sig == SIGKILL)
         _exit(128 + SIGKILL);
-    kill(getpid(), sig);
+    if (sig)
+        kill(getpid(), sig);
     fd_close(sock);
     return 0;
 }
@@ -167,6 +176,13 @@ static void handle_signal(int signals)
         _exit(128 + (int)info.ssi_signo);
 }
 
+static bool has_hung_up(int sock)
+{
+    struct pollfd p = {.fd = sock};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
 /* Returns 1 when start has said GO; 0: it was nothing. */
 static int take_connection(struct init *in, struct err *err)
 {
@@ -186,10 +202,14 @@ static int take_connection(struct init *in, struct err *err)
         _exit(128 + SIGKILL);
     if (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL)))
         _exit(128 + (int)(type - PROTOCOL_SIGNAL));
-    if (type != PROTOCOL_GO) {
+    /* Whoever has given up meanwhile has said that it failed. */
+    if ((type != PROTOCOL_GO && type != PROTOCOL_DISCARD) || has_hung_up(sock)) {
         fd_close(sock);
         return 0;
     }
+    if (type == PROTOCOL_DISCARD)
+        _exit(128 + SIGKILL);
+    /* Refused by a filter: then the one in protocol_receive_bare() has been too. */
     setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
     in->sock = sock;
     return 1;
@@ -205,6 +225,9 @@ static bool take_go(struct init *in)
     if ((in->setup.flags & SETUP_RUN) && protocol_receive(in->sock, &m, &ignored) == 1 &&
         m.type == PROTOCOL_GO)
         return true;
+    /* What ends us now, a signal that was waiting for example, is nothing that create failed at. */
+    if (!(in->setup.flags & SETUP_RUN))
+        protocol_send(in->sock, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, &ignored);
     in->sock = fd_close(in->sock);
     return false;
 }
@@ -268,31 +291,71 @@ __attribute__((noinline)) static void release_pages(uintptr_t waiting)
         madvise((void *)s.list[i].begin, s.list[i].end - s.list[i].begin, MADV_DONTNEED);
 }
 
-static int wait_for_start(struct init *in, struct err *err)
+int init_signals_open(struct init *in, struct err *err)
 {
-    sigset_t all, old;
-    int signals = -1, go;
+    sigset_t all;
+
+    if (in->signals >= 0)
+        return 0;
+    sigfillset(&all);
+    in->signals = signalfd(-1, &all, SFD_CLOEXEC);
+    return in->signals < 0 ? err_errno(err, "signalfd") : 0;
+}
+
+/* A call that the filter lets through says EBADF to fd -1. */
+static int tried(const struct init *in, long result, const char *syscall_name, struct err *err)
+{
+    if (result >= 0 || errno == EBADF)
+        return 0;
+    err_errno(err, "wait for start: %s", syscall_name);
+    return init_seccomp_hint(in, syscall_name, err);
+}
+
+/* Whether the filter that is in force lets us wait, and take start's word. */
+static int try_wait(const struct init *in, struct err *err)
+{
+    struct msghdr nothing = {0};
+
+    if (!in->seccomp_loaded)
+        return 0;
+    if (tried(in, recvmsg(-1, &nothing, 0), "recvmsg", err) < 0)
+        return -1;
+    if (in->setup.flags & (SETUP_EXEC | SETUP_RUN))
+        return 0;
+    if (tried(in, poll(NULL, 0, 0), "poll", err) < 0)
+        return -1;
+    return tried(in, accept4(-1, NULL, NULL, SOCK_CLOEXEC), "accept4", err);
+}
+
+static int block_signals(const struct init *in, struct err *err)
+{
+    sigset_t all;
 
     sigfillset(&all);
-    if (sigprocmask(SIG_SETMASK, &all, &old) < 0)
-        return err_errno(err, "block signals");
-    go = take_go(in);
-    if (!go)
-        signals = signalfd(-1, &all, SFD_CLOEXEC);
-    if (!go && signals < 0)
-        return err_errno(err, "signalfd");
+    if (sigprocmask(SIG_SETMASK, &all, NULL) == 0)
+        return 0;
+    err_errno(err, "block signals");
+    return init_seccomp_hint(in, "rt_sigprocmask", err);
+}
+
+static int wait_for_start(struct init *in, struct err *err)
+{
+    int go = take_go(in);
+
+    if (!go && init_signals_open(in, err) < 0)
+        return -1;
     while (go == 0) {
-        struct pollfd p[2] = {{in->listen, POLLIN, 0}, {signals, POLLIN, 0}};
+        struct pollfd p[2] = {{in->listen, POLLIN, 0}, {in->signals, POLLIN, 0}};
 
         release_pages((uintptr_t)wait_for_start);
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             go = err_errno(err, "wait for start");
         else if (p[1].revents)
-            handle_signal(signals);
+            handle_signal(in->signals);
         else if (p[0].revents)
             go = take_connection(in, err);
     }
-    fd_close(signals);
+    in->signals = fd_close(in->signals);
     /* The signals stay blocked: whatever comes now is for the program, which gets an empty mask.
      * in->listen stays open until execve closes it: so long the status is "created", for the
      * startContainer hooks too, and another start waits in its queue. */
@@ -325,8 +388,9 @@ __attribute__((noinline)) static int commit(struct init *in, struct err *err)
     struct protocol_message m;
 
     /* A change of credentials has cleared it. */
-    if (init_arm_death_signal(in, err) < 0 ||
-        protocol_send(in->sock, PROTOCOL_READY, NULL, 0, NULL, 0, err) < 0 ||
+    if (init_arm_death_signal(in, err) < 0)
+        return init_seccomp_hint(in, "prctl", err);
+    if (protocol_send(in->sock, PROTOCOL_READY, NULL, 0, NULL, 0, err) < 0 ||
         protocol_expect(in->sock, PROTOCOL_COMMITTED, &m, err) < 0)
         return -1;
     /* From here on the container does not depend on the runtime that made it. */
@@ -339,6 +403,10 @@ int init_report_ready(void *init, struct err *err)
 {
     struct init *in = init;
 
+    if (try_wait(in, err) < 0)
+        return -1;
+    if (!(in->setup.flags & SETUP_EXEC) && block_signals(in, err) < 0)
+        return -1;
     if (commit(in, err) < 0)
         return -1;
     return in->setup.flags & SETUP_EXEC ? 0 : wait_for_start(in, err);

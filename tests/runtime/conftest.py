@@ -12,15 +12,12 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import manager  # noqa: E402
+import units  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COMMAND = harness.find_runtime()
 NAME = harness.runtime_name(COMMAND)
-# There is nothing that this driver could be run against without a systemd: sd_booted(3). Its tests ask
-# for units of root, and become an ordinary user themselves.
-collect_ignore = []
-if not os.path.isdir("/run/systemd/system") or os.geteuid() != 0:
-    collect_ignore.append("test_systemd.py")
 counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
 unexpected_skips = []
 
@@ -28,6 +25,8 @@ unexpected_skips = []
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: a representative subset")
     config.addinivalue_line("markers", "machine: what virtual machines are for; tests/vm/check runs these too")
+    config.addinivalue_line("markers", "untraced(why): not the same under strace; tests/crash/paths_calls.py"
+                            " leaves it out")
     config.addinivalue_line("markers", "ocirun_only: policy of ocirun, not asked of other runtimes")
     config.addinivalue_line("markers", "separate_init: of a build with ocirun-init, as root; not"
                             " collected otherwise")
@@ -50,11 +49,13 @@ def pytest_unconfigure(config):
 
 
 def environment(config):
+    """The names of what this machine is, from the general to the special."""
     who = "root" if os.geteuid() == 0 else "rootless"
-    return "%s-%s" % (who, config.base.layout if hasattr(config, "base") else "none")
+    layout = config.base.layout if hasattr(config, "base") else "none"
+    return [who, "%s-%s" % (who, layout), "systemd" if os.path.isdir("/run/systemd/system") else "no-systemd"]
 
 
-def read_list(name, section=None):
+def read_list(name, sections=None):
     """[(pattern, reason)] of a list file; lines '[name]' begin a section."""
     entries, current = [], None
     path = os.path.join(HERE, name)
@@ -67,7 +68,7 @@ def read_list(name, section=None):
         header = re.fullmatch(r"\[([\w-]+)\]", line)
         if header:
             current = header.group(1)
-        elif section is None or current == section:
+        elif sections is None or current in sections:
             pattern, _, reason = line.partition("|")
             entries.append((pattern.strip(), reason.strip()))
     return entries
@@ -75,7 +76,8 @@ def read_list(name, section=None):
 
 def matches(nodeid, pattern):
     # '[' has no special meaning: parameters are written as pytest prints them
-    return fnmatch.fnmatch(os.path.basename(nodeid), pattern.replace("[", "[[]"))
+    file, _, name = nodeid.partition("::")
+    return fnmatch.fnmatch(os.path.basename(file) + "::" + name, pattern.replace("[", "[[]"))
 
 
 def is_for_here(item):
@@ -90,8 +92,23 @@ def is_for_here(item):
             and not any(mark.args[0] in on for mark in item.iter_markers("no_lsm")))
 
 
+def expected(config, items):
+    """Of $RUNTIME_EXPECTED, a list of what cannot work on this machine: it is run, and has to fail. An entry without
+    a test is an error, where all tests of the file are there."""
+    path = os.environ.get("RUNTIME_EXPECTED")
+    if path and not os.path.exists(path):
+        raise pytest.UsageError("RUNTIME_EXPECTED: there is no %s" % path)
+    entries = read_list(path) if path else []
+    files = {os.path.basename(item.nodeid.partition("::")[0]) for item in items}
+    for pattern, _ in entries:
+        if (pattern.partition("::")[0] in files and not any("::" in word for word in config.args)
+                and not any(matches(item.nodeid, pattern) for item in items)):
+            raise pytest.UsageError("%s: there is no test %s" % (path, pattern))
+    return [(pattern, "not here: " + reason) for pattern, reason in entries]
+
+
 def pytest_collection_modifyitems(config, items):
-    known = read_list("known_%s.txt" % NAME)
+    known = read_list("known_%s.txt" % NAME) + expected(config, items)
     keep, drop = [], []
     for item in items:
         if not is_for_here(item):
@@ -154,7 +171,7 @@ def make_spec(runtime):
 
 
 def pytest_report_header(config):
-    return "runtime: %s (%s), environment %s" % (" ".join(COMMAND), NAME, environment(config))
+    return "runtime: %s (%s), environment %s" % (" ".join(COMMAND), NAME, ", ".join(environment(config)))
 
 
 def pytest_runtest_logreport(report):
@@ -195,3 +212,28 @@ def v2(rt):
     yield rt
     rt.cleanup()
     rt.command = command
+
+
+@pytest.fixture
+def sd(rt):
+    """rt with the driver on create and run only, as engines call."""
+    command = rt.command
+
+    def argv(*args, globals=()):
+        more = units.SYSTEMD if args and args[0] in ("create", "run") else []
+        return command + ["--root", rt.root, *more, *globals, *args]
+
+    rt.argv = argv
+    yield rt
+
+
+@pytest.fixture
+def fake(sd):
+    """A function that puts a service manager of manager.py where the runtime looks for one."""
+    def make(at=units.PRIVATE, **behaviour):
+        path = sd.path("socket")
+        it = manager.Manager(path, **behaviour)
+        sd.cleanups.append(it.close)
+        units.bound(sd, path, at)
+        return it
+    yield make

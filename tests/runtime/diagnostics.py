@@ -18,6 +18,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 import harness
 from harness import TOKEN, V2_VIEW, cgroup_layout, read, v2_top, write
 
@@ -356,6 +358,23 @@ def pause_disabled(rt, bundle):
 
 def v2_controllers():
     return read(v2_top() + "/cgroup.controllers").split()
+
+
+def page(heading):
+    """ocirun's column below a heading of docs/diagnostics.md: mistake -> words. Other machines have no page."""
+    path = os.path.join(harness.HERE, "../../docs/diagnostics.md")
+    if not os.path.exists(path):
+        pytest.skip("the page is not there")
+    lines = read(path).splitlines()
+    rows = {}
+    for line in lines[lines.index(heading) + 1:]:
+        if line.startswith("## "):
+            break
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("|"):
+            assert len(cells) == 4, line
+            rows[cells[0]] = cells[3].replace("\\|", "|")
+    return {mistake: says for mistake, says in rows.items() if mistake not in ("mistake", "---")}
 
 
 def layout_here(rt):

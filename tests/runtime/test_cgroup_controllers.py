@@ -82,6 +82,7 @@ def test_update_memory_up_and_down_on_v2(rt, bundle):
     rt.cmd("update", "--memory", "768m", c.id).ok()
     assert file_of(c, "", "memory.swap.max") == str(256 << 20)
     rt.cmd("update", "--memory", "-1", "--memory-swap", "-1", c.id).ok()
+    assert "negative" in rt.cmd("update", "--memory", "-1k", c.id).fails().err
     assert file_of(c, "", "memory.max") == file_of(c, "", "memory.swap.max") == "max"
     c.stop()
 

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import cgroup_mounts, cgroup_of, read, until, v2_top, write
+from harness import cgroup_mounts, cgroup_of, read, reap, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -77,6 +77,48 @@ def test_frozen_cgroups_below_on_v1(rt, bundle, how):
         until(lambda: c.status() == "stopped")
     c.delete("--force").ok()
     assert not os.path.exists(where)
+
+
+# ---- a freezer in the way of what ends: the v1 one holds back SIGKILL ----
+
+@pytest.fixture
+def frozen_below(rt, bundle):
+    """A container, and a cgroup below its own that is frozen until the test is over."""
+    c = rt.hold(bundle)
+    where = cgroup_of(c.pid).get("freezer")
+    if where is None:
+        pytest.skip("freezer is no v1 hierarchy")
+    state = where + "/held/freezer.state"
+    os.mkdir(where + "/held")
+    rt.cleanups.append(lambda: os.path.exists(state) and write(state, "THAWED"))
+    return c, state
+
+
+def test_exec_that_is_frozen_meanwhile_on_v1(rt, frozen_below):
+    """It gives up, although its process cannot be killed now."""
+    c, state = frozen_below
+    write(state, "FROZEN")
+    result = c.exec("true", options=["--cgroup", "freezer:/held"], env=dict(os.environ, OCIRUN_TIMEOUT="1"))
+    assert result.fails().rc == 255
+    assert re.search(r"did not answer within 1 s: pid \d+ ", result.err)
+    write(state, "THAWED")
+    until(lambda: read(os.path.dirname(state) + "/cgroup.procs") == "", "the end of the process")
+    reap()      # ours by adoption; init waits for that
+    c.stop()
+
+
+def test_pause_of_what_is_killed_on_v1(rt, frozen_below):
+    """kill thaws after its signal; a pause that comes later would hold init for good."""
+    c, state = frozen_below
+    pid = c.pid
+    write(os.path.dirname(state) + "/cgroup.procs", str(pid))
+    write(state, "FROZEN")
+    until(lambda: read(state).strip() == "FROZEN")
+    os.kill(pid, 9)
+    assert "container not running" in rt.cmd("pause", c.id).fails().err
+    write(state, "THAWED")
+    assert c.wait() == 137
+    c.delete().ok()
 
 
 def test_delete_kills_in_all_cgroups_below(rt, bundle):
@@ -156,6 +198,31 @@ def test_state_tells_an_oom_kill(rt, bundle, init):
     c.delete().ok()
 
 
+# ---- what was never made ----
+
+def test_an_empty_entry_claims_no_cgroup(rt):
+    """A create that was killed before it wrote anything: a cgroup of that name is somebody else's."""
+    name = rt.new_id()
+    where = ["%s/%s" % (top, name) for top, names in cgroup_mounts() if names & {"", "pids"}]
+    other = subprocess.Popen(["sleep", "1000"])
+    os.makedirs(rt.root + "/" + name)
+    try:
+        for directory in where:
+            os.mkdir(directory)
+            write(directory + "/cgroup.procs", str(other.pid))
+        for words in (["state"], ["kill"], ["start"], ["pause"]):
+            assert "container does not exist: " + name in rt.cmd(*words, name).fails().err
+        rt.cmd("delete", "--force", name).ok()
+        assert other.poll() is None and all(os.path.isdir(directory) for directory in where)
+        assert not os.path.exists(rt.root + "/" + name)
+    finally:
+        other.kill()
+        other.wait()
+        for directory in where:
+            until(lambda d=directory: not read(d + "/cgroup.procs"))
+            os.rmdir(directory)
+
+
 # ---- no fixed waits ----
 
 def strace(*options):
@@ -163,33 +230,58 @@ def strace(*options):
     return ["strace", "-E", "ASAN_OPTIONS=%s:detect_leaks=0" % os.environ.get("ASAN_OPTIONS", ""), *options]
 
 
+WAITS = "nanosleep,clock_nanosleep,poll,ppoll,select,pselect6,epoll_wait,epoll_pwait"
+
+
+def waits(text, program=None):
+    """The lines of strace -f about waiting: of the command itself, and of its children up to their execve of program,
+    after which they are the container's."""
+    own, children, first, gone = [], [], text.split(" ", 1)[0], set()
+    for line in text.splitlines():
+        pid, call = line.split(maxsplit=1)
+        if program and 'execve("%s"' % program in call and call.endswith("= 0"):
+            gone.add(pid)
+        elif pid not in gone and re.match(r"(<\.\.\. )?(%s)\b" % WAITS.replace(",", "|"), call):
+            (own if pid == first else children).append(call)
+    return own, children
+
+
 def check_no_wait(rt, bundle, on_v1):
     if not shutil.which("strace"):
         pytest.skip("no strace")
-    log, bundle = rt.path("strace"), bundle.args("/bin/sleep", "1000")
-    bundle.save()
+    bundle.args("/bin/sleep", "1000").save()
     ident, command = rt.new_id(), rt.command
     pid_file = rt.path("pid")
     rt.command = list(command)
-    calls = "nanosleep,clock_nanosleep,poll,ppoll,select,pselect6,epoll_wait,epoll_pwait"
     at = rt.command.index("v2") + 1 if command[0] == "unshare" else 0
-    rt.command[at:at] = strace("-e", "trace=" + calls, "-o", log)
-    text = ""
+    log = rt.path("strace")
+    rt.command[at:at] = strace("-f", "-e", "trace=execve," + WAITS, "-o", log)
+    own, children = [], []
     try:
-        for words in (["create", "--bundle", bundle.dir, "--pid-file", pid_file, ident], ["start", ident],
-                      ["delete", "--force", ident]):
-            rt.cmd(*words).ok()
-            text += read(log)
-    except AssertionError as e:
-        if "ptrace" in str(e):
+        # strace goes on with init
+        create = rt.popen("create", "--bundle", bundle.dir, "--pid-file", pid_file, ident)
+        until(lambda: os.path.exists(pid_file) or create.poll() is not None, "create")
+        if create.poll() is not None and "ptrace" in create.result_err.text():
             pytest.skip("strace may not trace here")
-        raise
+        assert create.poll() is None, create.result_err.text()
+        rt.command[at:] = strace("-f", "-e", "trace=execve," + WAITS, "-o", log + "2") + command[at:]
+        for words in (["start", ident], ["delete", "--force", ident]):
+            rt.cmd(*words).ok()
+            more, others = waits(read(log + "2"))
+            own += more
+            assert not others, others
+        assert rt.finish(create).rc == 0
     finally:
         rt.command = command
-    lines = [line for line in text.splitlines() if "resumed" in line or "(" in line]
-    slept = [line for line in lines if "sleep" in line]
-    timeouts = [line for line in lines if re.search(r"= 0 \(Timeout\)", line)]
-    assert "poll(" in text and not slept and len(timeouts) <= on_v1, text
+    more, children = waits(read(log), "/bin/sleep")
+    own += more
+    # what init waits for is start, or the end of who would call it
+    assert len([call for call in children if "resumed" not in call]) == 1, children
+    assert re.match(r"poll\(\[\{fd=\d+, events=POLLIN\}, \{fd=\d+, events=POLLIN\}\], 2, -1( <unfinished \.\.\.>|\) = 1 )",
+                    children[0]), children
+    slept = [call for call in own if "sleep" in call]
+    timeouts = [call for call in own + children if "= 0 (Timeout)" in call]
+    assert any(call.startswith("poll(") for call in own) and not slept and len(timeouts) <= on_v1, own
 
 
 def test_nothing_sleeps(rt, bundle):

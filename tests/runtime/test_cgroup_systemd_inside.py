@@ -36,6 +36,7 @@ def machine(rt, bundle):
     return rt.start(bundle.args(SYSTEMD, "--unit=basic.target", "--show-status=no"))
 
 
+@pytest.mark.machine
 def test_systemd_inside(rt, bundle):
     if len(cgroup_mounts()) != 1 or not os.path.exists(SYSTEMD):
         pytest.skip("cgroup v2 alone, and a systemd to run")

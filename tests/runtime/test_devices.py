@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from harness import write
+from harness import mount, umount, write
 
 
 @pytest.mark.quick
@@ -83,6 +83,47 @@ def test_r145_same_is_there(rt, bundle):
     os.mknod(bundle.rootfs + "/mydev", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     bundle.linux["devices"] = [{"type": "c", "path": "/mydev", "major": 1, "minor": 3}]
     assert rt.sh(bundle, "stat -c %t:%T /mydev").strip() == "1:3"
+
+
+def test_link_to_a_device(rt, bundle):
+    """udev's names; in a user namespace the device that it leads to is bound."""
+    os.symlink("/dev/null", rt.path("byname"))
+    bundle.userns()
+    bundle.linux["devices"] = [{"type": "c", "path": rt.path("byname"), "major": 1, "minor": 3}]
+    assert rt.sh(bundle, "stat -c %t:%T " + rt.path("byname")).strip() == "1:3"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("what", ["block", "socket", "fifo", "link"])
+def test_image_with_something_else_for_a_device(rt, bundle, what):
+    """Nobody opens it to find out: a driver would answer (there is none), a socket refuse, a fifo block."""
+    for name in ("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.drop_mount(name)
+    path = bundle.rootfs + "/dev/null"
+    if what == "link":
+        os.symlink("zero", path)
+    else:
+        kind = {"block": stat.S_IFBLK, "socket": stat.S_IFSOCK, "fifo": stat.S_IFIFO}[what]
+        os.mknod(path, kind | 0o666, os.makedev(240, 0) if what == "block" else 0)
+    bundle.userns()
+    rt.failing_create(bundle.sh("true"), match="/dev/null: something else is at its path")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("option", ["ro", "rro"])
+def test_devices_in_a_readonly_bind(rt, bundle, option):
+    for name in ("/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.drop_mount(name)
+    os.makedirs(rt.path("dev/sub"))
+    os.mknod(rt.path("dev/null"), stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    mount("tmpfs", rt.path("dev/sub"), "tmpfs")
+    rt.cleanups.append(lambda: umount(rt.path("dev/sub")))
+    entry = next(m for m in bundle.config["mounts"] if m["destination"] == "/dev")
+    entry.update(type="bind", source=rt.path("dev"), options=["rbind", option])
+    bundle.linux["devices"] = [{"type": "c", "path": "/dev/mine", "major": 1, "minor": 3}]
+    out = rt.sh(bundle, "stat -c %t:%T /dev/mine; touch /dev/x 2>&1; touch /dev/sub/x && echo written; true")
+    assert out.splitlines()[0] == "1:3" and "Read-only" in out.splitlines()[1]
+    assert ("written" in out) is (option == "ro")
 
 
 def test_r146_outside_dev(rt, bundle):

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What ocirun says to the mistakes of docs/diagnostics.md, word for word (diagnostics.py), and that the page says
-so too."""
+so too. Those of ordinary users and of systemd: test_diagnostics_user.py, test_systemd_words.py."""
 
 import os
 
 import pytest
 
 import diagnostics
-from harness import HERE, cgroup_layout, read
+import test_systemd_words
+from harness import cgroup_layout
 
-PAGE = os.path.join(HERE, "../../docs/diagnostics.md")
 HEADINGS = {"hybrid": "## cgroups: hybrid", "bare": "## cgroups: v2 alone, with only hugetlb", "v2": "## cgroups: v2"}
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
@@ -38,16 +38,8 @@ if cgroup_layout() == "hybrid":     # a machine of pure v2 has the first list
 
 @pytest.mark.parametrize("layout", ["hybrid", "bare", "v2"])
 def test_the_page_has_them(layout):
-    if not os.path.exists(PAGE):
-        pytest.skip("the page is not there")
-    lines = read(PAGE).splitlines()
-    start = lines.index(HEADINGS[layout])
-    rows = {}
-    for line in lines[start + 1:]:
-        if line.startswith("## "):
-            break
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if line.startswith("|") and len(cells) == 4:
-            rows[cells[0]] = cells[3].replace("\\\\|", "|")
-    assert {c.mistake: c.says[layout] for c in cases(layout)} == {m: says for m, says in rows.items()
-                                                                  if m not in ("mistake", "---")}
+    assert {c.mistake: c.says[layout] for c in cases(layout)} == diagnostics.page(HEADINGS[layout])
+
+
+def test_the_page_has_them_of_systemd():
+    assert test_systemd_words.page() == diagnostics.page("## systemd")

@@ -35,6 +35,23 @@ def test_streams(rt, c):
     assert (result.rc, result.out, result.err) == (0, "in\n", "err\n")
 
 
+@pytest.mark.quick
+def test_personality(rt, bundle):
+    if os.uname().machine != "x86_64" or rt.name == "runc":
+        return
+    bundle.linux["personality"] = {"domain": "LINUX32"}
+    c = rt.hold(bundle)
+    assert c.sh("uname -m") == "i686\n"
+    document = {"cwd": "/", "args": ["/bin/uname", "-m"], "user": {"uid": 1, "gid": 1}}
+    assert c.exec(options=["--process", write(rt.path("p.json"), json.dumps(document))]).ok().out == "i686\n"
+
+
+@pytest.mark.ocirun_only
+def test_memory_policy(rt, bundle):
+    bundle.linux["memoryPolicy"] = {"mode": "MPOL_INTERLEAVE", "nodes": "0"}
+    assert rt.hold(bundle).exec("/bin/helper", "mempolicy").ok().out.strip() == "3 1"
+
+
 def test_same_namespaces_and_cgroup(rt, c):
     out = c.sh("for n in mnt pid net uts ipc; do readlink /proc/self/ns/$n; done").split()
     assert out == [os.readlink("/proc/%d/ns/%s" % (c.pid, n)) for n in ("mnt", "pid", "net", "uts", "ipc")]
@@ -46,7 +63,7 @@ def test_same_namespaces_and_cgroup(rt, c):
 
 
 def test_options_end_at_the_id(rt, c):
-    assert c.exec("echo", "--tty", "-e", "-d").ok().out == "--tty -e -d\n" or True
+    assert c.exec("echo", "--tty", "-e", "-d").ok().out == "--tty -e -d\n"
     assert c.exec("/bin/sh", "-c", 'echo "$0 $1"', "--cwd", "-t").ok().out == "--cwd -t\n"
 
 
@@ -79,10 +96,16 @@ def test_user_home(rt, c):
     assert c.sh("echo $HOME", ["--user", "1000", "-e", "HOME="]).strip() in ("/home", "")
 
 
-@pytest.mark.ocirun_only
-def test_additional_gids(rt, c):
-    out = c.sh("grep ^Groups /proc/self/status", ["-g", "5", "--additional-gids", "6"])
-    assert out.split()[1:] == ["5", "6"]
+@pytest.mark.parametrize("options,user,groups", [
+    ([], ["0", "7"], ["10", "11"]), (["--user", "1000"], ["1000", "7"], ["10", "11"]),
+    (["--user", "1000:8"], ["1000", "8"], ["10", "11"]),
+    (["-g", "5", "-g", "6"], ["0", "7"], ["5", "6", "10", "11"])])
+def test_groups_of_the_container_stay(rt, bundle, options, user, groups):
+    bundle.process["user"] = {"uid": 0, "gid": 7, "additionalGids": [10, 11]}
+    c = rt.hold(bundle)
+    assert c.sh("id -u; id -g", options).split() == user
+    assert sorted(c.sh("grep ^Groups /proc/self/status", options).split()[1:], key=int) == groups
+    c.stop()
 
 
 @pytest.mark.quick

@@ -9,6 +9,7 @@ nobody may become forbidden_t, and a file's categories have to be the writer's."
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -178,6 +179,51 @@ def test_apparmor_exec_missing_profile(rt, confined):
     assert "apparmorProfile ocirun-missing" in result.err and "the profile is not loaded" in result.err
     assert c.sh(CURRENT).strip() == "ocirun-test (enforce)"
     c.stop()
+
+
+# What LXC gives to a machine in which containers run. Its rule is about /sys, but a procfs that is mounted nowhere
+# shows /proc/sys/net as /sys/net: that broke other runtimes there (runc 4972, moby 51405).
+OUTER = """
+profile ocirun-outer flags=(attach_disconnected,mediate_deleted) {
+  file, capability, network, signal, ptrace, unix, mount, umount, pivot_root, userns,
+  deny /sys/[^fdck]*{,/**} wklx,
+}
+"""
+DETACHED = """
+import ctypes, os, sys
+call = ctypes.CDLL(None, use_errno=True).syscall
+fs = call(430, b"proc", 0)                      # fsopen, fsconfig, fsmount: the same everywhere
+assert call(431, fs, 6, None, None, 0) == 0
+try:
+    os.close(os.open("sys/net/ipv4/ip_unprivileged_port_start", os.O_WRONLY, dir_fd=call(432, fs, 0, 0)))
+except PermissionError:
+    print("denied")
+"""
+
+
+@pytest.fixture
+def outer(tmp_path):
+    """preexec_fn for what is to run as in LXC."""
+    path = str(tmp_path / "outer")
+    write(path, OUTER)
+    parser = ["apparmor_parser", "--skip-cache", "--quiet"]
+    subprocess.run(parser + ["--replace", path], check=True, timeout=TIMEOUT)
+    yield lambda: write("/proc/self/attr/exec", "exec ocirun-outer")
+    subprocess.run(parser + ["--remove", path], check=True, timeout=TIMEOUT)
+
+
+@apparmor
+@pytest.mark.quick
+@pytest.mark.parametrize("user", [False, True], ids=["", "userns"])
+def test_runc_4972_a_profile_around_the_runtime(rt, bundle, outer, user):
+    control = subprocess.run(["unshare", "--net", sys.executable, "-c", DETACHED], preexec_fn=outer, capture_output=True,
+                             text=True, timeout=TIMEOUT, check=True)
+    assert control.stdout == "denied\n", "no control: %s" % control
+    if user:
+        bundle.userns()
+    bundle.linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "80"}
+    result = rt.run(bundle.sh(CURRENT + "; cat /proc/sys/net/ipv4/ip_unprivileged_port_start"), preexec_fn=outer).ok()
+    assert result.out.splitlines() == ["ocirun-outer (enforce)", "80"]
 
 
 @apparmor

@@ -155,6 +155,7 @@ def test_bad_preserve_fds(rt, bundle, value):
         result.fails()
 
 
+@pytest.mark.untraced("strace holds the pipe")
 def test_detached_holds_only_stdio(rt, bundle):
     """The caller sees the end of its own pipe when the command returns."""
     bundle.hold().save()

@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
+import socket
 import stat
 import subprocess
 
@@ -207,6 +209,60 @@ def test_hooks_and_seccomp(rt, mapped, user):
     assert {line[0]: line[1] for line in seen} == {
         "prestart": str(user.uid), "createRuntime": str(user.uid), "createContainer": "0",
         "poststart": str(user.uid), "poststop": str(user.uid)}
+
+
+def test_relative_bind_source(rt, mapped):
+    os.makedirs(mapped.dir + "/src/sub")
+    write(mapped.dir + "/src/file", "content\n")
+    mapped.add_mount("/mnt", "src", "bind", ["rbind"]).add_mount("/data/file", "./src/sub/../file", "none", ["bind"])
+    assert rt.sh(mapped, "cat /mnt/file /data/file", cwd="/") == "content\ncontent\n"
+
+
+def test_more_mounts_than_open_files(rt, mapped):
+    write(mapped.dir + "/src", "")
+    for i in range(300):
+        mapped.add_mount("/mnt/%d" % i, "src", "bind", ["bind"])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    mapped.process.pop("rlimits", None)
+    result = rt.run(mapped.sh("grep -c ' /mnt/' /proc/self/mountinfo; ulimit -Sn; ulimit -Hn"),
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))).ok()
+    assert result.out.split() == ["300", "256", str(hard)]
+
+
+def notify_socket(rt):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.bind(rt.path("notify.sock"))
+    rt.own(rt.path("notify.sock"))
+    sock.settimeout(10)
+    rt.cleanups.append(sock.close)
+    return sock, dict(rt.env, NOTIFY_SOCKET=rt.path("notify.sock"))
+
+
+@pytest.mark.quick
+def test_notify(rt, mapped):
+    sock, env = notify_socket(rt)
+    c = rt.create(mapped.sh("echo $NOTIFY_SOCKET; helper notify READY=1 >/dev/null; exec sleep 1000"), env=env)
+    # start comes back when the container is ready
+    rt.cmd("start", c.id, env=env).ok()
+    assert c.out == "/run/notify/notify.sock\n"
+    assert "MAINPID=%d" % c.pid in sock.recv(4096).decode()
+    c.stop()
+
+
+def test_notify_out_of_reach(rt, user):
+    """The state directory is closed to everybody whom the container knows: it is not told of a socket."""
+    _, env = notify_socket(rt)
+    bundle = rt.bundle("echo ${NOTIFY_SOCKET-none}; ls /run; exec sleep 1000")
+    for kind in "uid", "gid":
+        bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": user.first, "size": 10}]
+    c = rt.create(bundle, env=env)
+    rt.cmd("start", c.id, env=env).ok()
+    c.wait_out("none\n")
+    assert c.out == "none\n"
+    c.stop()
+    bundle.args("/bin/true").save()
+    result = rt.cmd("--log-level", "warning", "run", "--bundle", bundle.dir, rt.new_id(), env=env).ok()
+    assert "sd_notify directory" in result.err
 
 
 # --- state ------------------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ def test_harmless_actions(rt, bundle, action):
     assert call(rt, bundle, "getppid").ok().out.strip() == "0"
 
 
+@pytest.mark.untraced("a traced program survives this signal")
 def test_trap(rt, bundle):
     profile(bundle, "SCMP_ACT_ALLOW", rule("SCMP_ACT_TRAP", "getppid"))
     assert call(rt, bundle, "getppid").rc == 128 + 31
@@ -159,6 +160,36 @@ def test_exec_gets_the_filter(rt, bundle):
     c = rt.hold(bundle)
     assert c.exec("helper", "syscall", NR["getppid"]).ok().out.strip() == "errno 77"
     c.stop()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["signalfd4", "recvfrom", "sendmsg", "setsockopt", "madvise", "close_range"])
+def test_calls_that_waiting_does_without(rt, bundle, name):
+    # without noNewPrivileges the filter is in force while init waits for start
+    bundle.process["noNewPrivileges"] = False
+    profile(bundle, "SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", name))
+    c = rt.create(bundle.sh("echo ran"))
+    assert c.status() == "created"
+    c.start().ok()
+    assert c.wait() == 0 and c.out == "ran\n"
+    c.delete().ok()
+    c = rt.create(bundle)
+    if rt.is_ocirun:
+        c.kill("TERM").ok()
+        assert c.wait() == 128 + 15
+    c.delete("--force").ok()
+
+
+@pytest.mark.quick
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("name", ["poll", "accept4", "recvmsg", "rt_sigprocmask", "prctl"])
+def test_calls_that_waiting_needs(rt, bundle, name):
+    bundle.process["noNewPrivileges"] = False
+    names = [name, "ppoll"] if name == "poll" else [name]
+    profile(bundle, "SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", *names))
+    rt.failing_create(bundle.sh("echo ran"), match="profile is in force already.* does it allow .*" + name)
+    if name in ("poll", "accept4"):
+        assert rt.sh(bundle) == "ran\n"      # run does not wait for start
 
 
 @pytest.mark.ocirun_only

@@ -4,6 +4,7 @@
 import os
 import select
 import signal
+import stat
 import termios
 import time
 
@@ -64,6 +65,7 @@ def test_r086_console_socket(rt, bundle, console):
     assert "/dev/pts/0" in out and "all" in out
 
 
+@pytest.mark.quick
 def test_r150_dev_console(rt, bundle, console):
     bundle.sh("stat -L -c %t:%T /dev/console; echo through > /dev/console; echo done")
     c, master = console()
@@ -71,6 +73,17 @@ def test_r150_dev_console(rt, bundle, console):
     out = read_until(master, None)
     c.wait()
     assert "88:0" in out and "through" in out
+
+
+@pytest.mark.ocirun_only
+def test_multiplexer_of_the_image(rt, bundle):
+    """A node that only looks like one is not opened to find out; there is no driver that would answer."""
+    for name in ("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.drop_mount(name)
+    os.mkdir(bundle.rootfs + "/dev/pts")
+    os.mknod(bundle.rootfs + "/dev/pts/ptmx", stat.S_IFBLK | 0o666, os.makedev(240, 0))
+    bundle.process["terminal"] = True
+    rt.failing_create(bundle, "--console-socket", rt.path("console.sock"), match="what is there is another file system")
 
 
 @pytest.mark.parametrize("path_len", [107, 108, 200])

@@ -26,7 +26,7 @@ machine_tests()
 	case $2 in
 	*-user) names=rootless ;;
 	v2) names="cgroup* mounts namespaces devices" ;;
-	*-systemd) names="cgroup* systemd" ;;
+	*-systemd) names="cgroup* systemd*" ;;
 	apparmor | selinux*) names="lsm mounts" ;;
 	esac
 	[ "$1 $2" != "trixie v2" ] || { echo tests/runtime && return; }

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The systemd cgroup driver and a manager that is not there, or not well: no systemd is needed, manager.py plays it.
+
+The runtime runs in a mount namespace whose /run has nothing but what a test puts there."""
+
+import os
+import socket
+
+import pytest
+
+from harness import SLOWNESS, alive, until
+from manager import Close, Error, Job
+from units import PRIVATE, SYSTEM_BUS, bound, hidden, unit_of
+
+pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+# seconds: enough for all that does not wait for ever
+LIMIT = max(1, int(SLOWNESS / 2))
+SHORT = dict(os.environ, OCIRUN_TIMEOUT=str(LIMIT))
+
+
+# ---- nobody ----
+
+@pytest.mark.quick
+def test_no_bus(sd, bundle):
+    hidden(sd, "")
+    sd.failing_create(bundle, match="systemd cgroup driver: no bus: neither /run/systemd/private nor .*; "
+                                    "without systemd on this machine, use --cgroup-manager cgroupfs")
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["nobody listens", "nobody answers"])
+def test_a_bus_that_is_none(sd, bundle, listens):
+    path = sd.path("private")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(path)
+        if listens:
+            sock.listen()
+        bound(sd, path, PRIVATE)
+        text = "no bus: nobody answers on unix:path=%s within LIMIT s; systemd is stuck, or something else has taken its " \
+            "place" if listens else "no bus: connect to unix:path=%s: Connection refused; systemd does not run, or " \
+            "is not reachable from here"
+        sd.failing_create(bundle, match=text.replace("LIMIT", str(LIMIT)) % PRIVATE, env=SHORT)
+
+
+# ---- somebody ----
+
+@pytest.mark.quick
+@pytest.mark.parametrize("at", [PRIVATE, SYSTEM_BUS])
+@pytest.mark.parametrize("start", [
+    Job("done"),
+    Job("done", early=True),
+    Job("done", first=[(5, "another.scope", "failed"), (7, "another.scope", "failed"), (6, None, "canceled")]),
+], ids=["in order", "the signal first", "other jobs first"])
+def test_good(fake, sd, bundle, at, start):
+    """What this manager does well, create takes: the other tests fail for what they say, and not for its D-Bus."""
+    it = fake(at, start=start)
+    c = sd.create(bundle.hold())
+    assert it.asked("StartTransientUnit")[0][:2] == [unit_of(c), "replace"]
+    assert bool(it.asked("Hello")) == bool(it.asked("Subscribe")) == (at == SYSTEM_BUS)
+    c.start().ok()
+    c.wait_out("ready")
+    c.delete("--force").ok()
+    assert it.asked("StopUnit") == [[unit_of(c), "replace"]]
+
+
+UNREACHABLE = "systemd cgroup driver: no bus: connect to unix:path=%s: Connection reset by peer; systemd does not " \
+    "run, or is not reachable from here" % PRIVATE
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("start,text", [
+    (Job(None), "systemd: start UNIT: job /org/freedesktop/systemd1/job/7 has not ended within LIMIT s on unix:path=%s: "
+                "Connection timed out; systemctl list-jobs tells what it waits for" % PRIVATE),
+    (Job(None, first=[(5, "another.scope", "done"), (6, None, "done")]),
+     "systemd: start UNIT: job /org/freedesktop/systemd1/job/7 has not ended within LIMIT s on unix:path=%s: "
+     "Connection timed out; systemctl list-jobs tells what it waits for" % PRIVATE),
+    (None, "systemd: start UNIT: no reply on unix:path=%s within LIMIT s: Connection timed out" % PRIVATE),
+    (Job("failed"), "systemd: start UNIT: the job's result is \"failed\"; systemctl status UNIT tells more"),
+    (Job("timeout"), "systemd: start UNIT: the job's result is \"timeout\"; systemctl status UNIT tells more"),
+    (Job("canceled", early=True), "systemd: start UNIT: the job's result is \"canceled\"; systemctl status UNIT tells "
+                                  "more"),
+    (Error("org.freedesktop.DBus.Error.AccessDenied", "No, thank you"),
+     "systemd: start UNIT: No, thank you; the manager at unix:path=%s does not let this user make units" % PRIVATE),
+    (Error("org.freedesktop.DBus.Error.Failed", "Out of units"), "systemd: start UNIT: Out of units"),
+    (Close(after=True), "systemd: start UNIT: the connection to unix:path=%s ended: Connection reset by peer; the "
+                        "manager was executed again, or has ended" % PRIVATE),
+    (Close(), UNREACHABLE),
+], ids=["no end", "the end of others", "no reply", "failed", "timeout", "the signal first", "not allowed", "error",
+        "ends with a job", "ends without"])
+def test_start_that_fails(fake, sd, bundle, start, text):
+    """One line that says what was waited for; init is gone, and the manager was asked to forget the unit where it may
+    have one."""
+    it = fake(start=start)
+    result = sd.failing_create(bundle, env=SHORT)
+    unit = "ocirun-%s.scope" % sd.ids[-1]
+    assert result.err == "ocirun: create: " + text.replace("UNIT", unit).replace("LIMIT", str(LIMIT)) + "\n"
+    pid = dict(it.asked("StartTransientUnit")[0][2])["PIDs"][0]
+    assert not alive(pid)
+    # a job that has ended, or was refused, has left no unit
+    told = [["StopUnit", [unit, "replace"]]] if start is None or start in (Close(), Close(after=True)) or \
+        isinstance(start, Job) and start.result is None else []
+    assert [list(call) for call in it.calls if call[0] == "StopUnit"] == told
+
+
+@pytest.mark.parametrize("stop,text", [
+    (Job(None), "job /org/freedesktop/systemd1/job/8 has not ended within LIMIT s on unix:path=%s" % PRIVATE),
+    (None, "no reply on unix:path=%s within LIMIT s" % PRIVATE),
+    (Job("failed"), "the job's result is \"failed\""),
+    (Error("org.freedesktop.DBus.Error.Failed", "Out of jobs"), "Out of jobs"),
+    (Close(after=True), "the connection to unix:path=%s ended" % PRIVATE),
+    (Error("org.freedesktop.systemd1.NoSuchUnit", "No such unit"), None),
+    (Job("done", early=True), None),
+], ids=["no end", "no reply", "failed", "error", "ends", "no unit", "the signal first"])
+def test_stop_that_fails(fake, sd, bundle, stop, text):
+    """The cgroup is gone, and with it the unit: the container is deleted, and the rest is a warning."""
+    it = fake(stop=stop)
+    c = sd.hold(bundle)
+    pid = c.pid
+    result = sd.cmd("delete", "--force", c.id, globals=("--log-level", "warning"), env=SHORT).ok()
+    assert it.asked("StopUnit") == [[unit_of(c), "replace"]]
+    if text:
+        assert "systemd: stop %s: %s" % (unit_of(c), text.replace("LIMIT", str(LIMIT))) in result.err
+    else:
+        assert "systemd" not in result.err
+    assert not alive(pid) and not sd.states()
+
+
+@pytest.mark.quick
+def test_death_in_the_middle(fake, sd, bundle):
+    """create is killed while it waits for the job: delete --force ends what there is, and has the unit forgotten."""
+    it = fake(start=Job(None))
+    bundle.save()
+    ident = sd.new_id()
+    proc = sd.popen("create", "--bundle", bundle.dir, ident)
+    until(lambda: it.asked("StartTransientUnit"), "the call")
+    pid = dict(it.asked("StartTransientUnit")[0][2])["PIDs"][0]
+    proc.kill()
+    proc.wait()
+    sd.procs.remove(proc)
+    sd.cmd("delete", "--force", ident).ok()
+    assert it.asked("StopUnit") == [["ocirun-%s.scope" % ident, "replace"]]
+    until(lambda: not alive(pid), "the end of init")
+
+
+EXISTS = Error("org.freedesktop.systemd1.UnitExists", "Unit was already loaded or has a fragment file.")
+
+
+@pytest.mark.quick
+def test_unit_exists(fake, sd, bundle):
+    it = fake(start=EXISTS, state="active")
+    result = sd.failing_create(bundle)
+    assert result.err == "ocirun: create: systemd: unit ocirun-%s.scope exists, it is active: File exists; another " \
+        "container or service has that name: choose another id, or another linux.cgroupsPath\n" % sd.ids[-1]
+    assert not it.asked("StopUnit") and not it.asked("ResetFailedUnit")
+
+
+@pytest.mark.parametrize("state", ["failed", "inactive"])
+def test_old_unit_is_reset(fake, sd, bundle, state):
+    it = fake(start=[EXISTS, Job("done")], state=state)
+    c = sd.create(bundle)
+    assert it.asked("ResetFailedUnit") == [[unit_of(c)]] and len(it.asked("StartTransientUnit")) == 2
+    c.delete("--force").ok()
+
+
+def test_property_that_the_manager_does_not_know(fake, sd, bundle):
+    """What the driver says of its own accord is left out; version 230 has no CollectMode, and is not asked."""
+    it = fake(version="230", start=[
+        Error("org.freedesktop.DBus.Error.UnknownProperty", "Unknown property TasksAccounting."), Job("done")])
+    c = sd.create(bundle)
+    first, second = [dict(values[2]) for values in it.asked("StartTransientUnit")]
+    assert set(first) - set(second) == {"TasksAccounting"} and "CollectMode" not in first
+    c.delete("--force").ok()
+
+
+@pytest.mark.quick
+def test_manager_of_another_pid_namespace(fake, sd, bundle):
+    """The number of init there is not its number here: another process would get into the unit."""
+    it = fake()
+    argv = sd.argv
+    sd.argv = lambda *a, **kw: ["unshare", "--pid", "--fork", "--mount-proc"] + argv(*a, **kw)
+    result = sd.failing_create(bundle)
+    assert result.err == "ocirun: create: systemd cgroup driver: the manager on unix:path=%s is in another pid " \
+        "namespace; run ocirun in that one (engines: --pid host), or use --cgroup-manager cgroupfs\n" % PRIVATE
+    assert not it.asked("StartTransientUnit")
