@@ -80,7 +80,8 @@ int fd_unix_connect_at(int dir, const char *name, int type, struct err *err);
 int fd_unix_listen_at(int dir, const char *name, int type, struct err *err);
 
 /** fd_unix_connect - connect to the AF_UNIX socket at @path, of any length; leading '@' is abstract
- */
-int fd_unix_connect(const char *path, int type, struct err *err);
+ * @timeout: milliseconds that a full backlog, and later each send, may take (ETIMEDOUT, EAGAIN);
+ * 0: for ever */
+int fd_unix_connect(const char *path, int type, int timeout, struct err *err);
 
 #endif

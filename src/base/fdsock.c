@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -75,28 +76,33 @@ static int fd_unix_address(struct sockaddr_un *address, const char *path)
     return 0;
 }
 
-static int fd_connect(const struct sockaddr_un *address, socklen_t len, int type, const char *name,
-                      struct err *err)
+static int fd_connect(const struct sockaddr_un *address, socklen_t len, int type, int timeout,
+                      const char *name, struct err *err)
 {
+    const struct timeval deadline = {timeout / 1000, timeout % 1000 * 1000};
     _cleanup_close_ int sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     int ret;
 
     if (sock < 0)
         return err_errno(err, "socket");
+    if (timeout > 0 && setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline) < 0)
+        return err_errno(err, "socket");
     do
         ret = connect(sock, (const struct sockaddr *)address, len);
     while (ret < 0 && errno == EINTR);
+    if (ret < 0 && errno == EAGAIN && timeout > 0)
+        errno = ETIMEDOUT;
     if (ret < 0)
         return err_errno(err, "connect to %s", name);
     return util_take_fd(sock);
 }
 
-static int fd_connect_opened(int fd, int type, const char *name, struct err *err)
+static int fd_connect_opened(int fd, int type, int timeout, const char *name, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", fd);
-    return fd_connect(&address, sizeof address, type, name, err);
+    return fd_connect(&address, sizeof address, type, timeout, name, err);
 }
 
 int fd_unix_connect_at(int dir, const char *name, int type, struct err *err)
@@ -108,7 +114,7 @@ int fd_unix_connect_at(int dir, const char *name, int type, struct err *err)
     fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, "connect to %s", name);
-    return fd_connect_opened(fd, type, name, err);
+    return fd_connect_opened(fd, type, 0, name, err);
 }
 
 int fd_unix_listen_at(int dir, const char *name, int type, struct err *err)
@@ -130,7 +136,7 @@ int fd_unix_listen_at(int dir, const char *name, int type, struct err *err)
     return util_take_fd(sock);
 }
 
-int fd_unix_connect(const char *path, int type, struct err *err)
+int fd_unix_connect(const char *path, int type, int timeout, struct err *err)
 {
     struct sockaddr_un address;
     _cleanup_close_ int fd = -1;
@@ -144,12 +150,12 @@ int fd_unix_connect(const char *path, int type, struct err *err)
             address.sun_path[0] = '\0';
             len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
         }
-        return fd_connect(&address, len, type, path, err);
+        return fd_connect(&address, len, type, timeout, path, err);
     }
     if (path[0] == '@')
         return err_errno(err, "connect to %s", path);
     fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return err_errno(err, "connect to %s", path);
-    return fd_connect_opened(fd, type, path, err);
+    return fd_connect_opened(fd, type, timeout, path, err);
 }

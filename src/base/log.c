@@ -68,7 +68,7 @@ int log_setup(const char *path, enum log_format format, enum log_level level, bo
         snprintf(logger.id, sizeof logger.id, "%s", colon[1] ? colon + 1 : "ocirun");
         /* A machine without a journal still runs containers; stderr has the error in any case. */
         logger.fd = fd_unix_connect(logger.kind == LOG_JOURNAL ? JOURNAL_SOCKET : SYSLOG_SOCKET,
-                                    SOCK_DGRAM, NULL);
+                                    SOCK_DGRAM, 0, NULL);
         return 0;
     }
     if (strncmp(path, "file:", 5) == 0)

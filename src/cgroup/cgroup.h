@@ -41,6 +41,7 @@ struct cgroup_record {
     const char *inner; /* v2: where the processes are, below the place: "container"; NULL: in it */
     const struct cgroup_unit *creating; /* not stored: what create says of the unit */
     size_t refused_n; /* not stored: places that the caller goes without, behind the others */
+    bool contested;   /* not stored: cgroup_alone() found somebody else there */
 };
 
 /* Tables for the record, so that the store writes it with the same rows. */
@@ -141,6 +142,13 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, enum cgroup_whic
                  struct err *err);
 
 /**
+ * cgroup_alone - whether @pid is the only process there, once it has entered
+ * cgroup_prepare() looks before: of two that do so at the same time, both may find it empty. -1: it
+ * is not; cgroup_remove() kills nobody then, and leaves what cannot be removed.
+ */
+int cgroup_alone(struct cgroup_record *record, pid_t pid, struct err *err);
+
+/**
  * cgroup_tasks_fds - the files by which a thread enters the places of v1 itself: it writes "0"
  * @fds: filled, at most @max; the caller closes
  * Returns how many: all or none (cgroup_enter() says what is wrong).
@@ -201,11 +209,19 @@ int cgroup_freeze(const struct cgroup_record *record, bool freeze, struct err *e
 int cgroup_let_die(const struct cgroup_record *record, struct err *err);
 
 /**
- * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error
+ * cgroup_remove - remove what was created, sub-cgroups first; what is gone already is no error, nor
+ * is a hierarchy that is no longer mounted (a warning)
  * Processes still inside are killed first when @kill. Waits for the kernel by events where there
  * are any (cgroup.events), by one bounded back-off on v1.
  */
 int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err);
+
+/**
+ * cgroup_clear - end what is left in a cgroup that was there before the container, and stays
+ * For a container that was created: create has found the cgroup empty, so what is in there now is
+ * the container's. Waits until it has ended. Nothing where cgroup_remove() will do it.
+ */
+int cgroup_clear(const struct cgroup_record *record, struct err *err);
 
 /**
  * cgroup_oom_killed - whether the kernel has OOM-killed in it: 1, 0, -1 unknown

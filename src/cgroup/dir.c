@@ -46,11 +46,13 @@ int cgroup_mount_open(const struct cgroup_place *place, struct err *err)
 
     if (fd >= 0 && is_cgroup(fd, place->v2))
         return util_take_fd(fd);
-    if (fd < 0)
+    if (fd < 0) {
         err_errno(err, "cgroup mount %s", place->mount);
-    else
+    } else {
         err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
                 place->v2 ? "2" : "");
+        err->errnum = EXDEV;
+    }
     if (fd >= 0 || err->errnum == ENOENT || err->errnum == ENOTDIR)
         err_hint(err, "something was mounted over it: unmount that, or run without cgroups "
                       "(--cgroup-manager disabled)");

@@ -111,7 +111,7 @@ void cgroup_set_aside(struct cgroup_record *record, size_t i);
 
 /**
  * cgroup_mount_open - O_PATH fd of the place's mount, checked to be a cgroup filesystem of its
- * version
+ * version. -1: err->errnum is ENOENT or ENOTDIR if it is not there, EXDEV if something else is.
  */
 int cgroup_mount_open(const struct cgroup_place *place, struct err *err);
 

@@ -3,8 +3,9 @@
  * Theory of operation
  *
  * Making the container's cgroups, one hierarchy after the other, and putting processes into them. A
- * cgroup that is there already is used if it is empty and not frozen. Nothing is changed in parents
- * but that empty cpusets on the way are filled.
+ * cgroup that is there already is used if it is empty and not frozen; that nobody else has thought
+ * the same of it shows after entering it. Nothing is changed in parents but that empty cpusets on
+ * the way are filled.
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,5 +317,34 @@ int cgroup_enter(const struct cgroup_record *record, pid_t pid, enum cgroup_whic
     /* systemd had put it into the cgroup above, which could not give away controllers then. */
     if (record->creating && which != CGROUP_V1)
         cgroup_inner_enable(record);
+    return 0;
+}
+
+int cgroup_alone(struct cgroup_record *record, pid_t pid, struct err *err)
+{
+    struct cgroup_place *place = cgroup_process_place(record, false);
+    _cleanup_close_ int inner = -1;
+    char text[256], *end;
+    int dir;
+
+    /* A unit of systemd's has one maker. */
+    if (record->driver != CGROUP_CGROUPFS || !place)
+        return 0;
+    dir = cgroup_place_dir(place, err);
+    if (dir >= 0 && record->inner)
+        dir = inner = cgroup_inner_dir(record, place, err);
+    if (dir < 0)
+        return -1;
+    /* What cannot be read (threaded, or gone) has its error elsewhere. */
+    if (cgroup_read_at(dir, "cgroup.procs", text, sizeof text) <= 0)
+        return 0;
+    for (char *p = text; *p; p = end) {
+        pid_t other = (pid_t)strtol(p, &end, 10);
+
+        if (other == pid && end != p)
+            continue;
+        record->contested = true;
+        return cgroup_not_empty(place, &other, 1, err);
+    }
     return 0;
 }

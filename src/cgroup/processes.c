@@ -10,7 +10,8 @@
  * before.
  *
  * A pid from a listing may be somebody else's by the time it is used. So each gets a pidfd first,
- * and only those that a second listing still shows are signalled.
+ * and only those that a second listing still shows are signalled. Where there is no pidfd, whatever
+ * the reason, kill(2) has to do.
  */
 #include "base/fd.h"
 #include "base/log.h"
@@ -24,10 +25,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PROCS_MAX (64u << 20) /* bytes of cgroup.procs: more than PID_MAX_LIMIT lines */
-#define BATCH 256             /* pidfds open at once */
+#define BATCH 256             /* pidfds open at once, if a quarter of RLIMIT_NOFILE is more */
+
+#define GONE (-2) /* instead of a pidfd: there is no such process */
 
 struct pids {
     pid_t *list;
@@ -201,6 +205,13 @@ static int signal_failed(pid_t pid, int sig, struct err *err)
                                       proc_signal_name(sig, name), (int)pid);
 }
 
+static int send_signal(int pidfd, pid_t pid, int sig)
+{
+    if (pidfd >= 0 && (sys_pidfd_send_signal(pidfd, sig, NULL, 0) == 0 || errno == ESRCH))
+        return 0;
+    return kill(pid, sig);
+}
+
 /* Signal up to BATCH processes, those only that are still in the cgroup once their pidfd is open.
  */
 static int signal_batch(struct cgroup_place *place, const pid_t *pids, size_t n, int sig,
@@ -212,17 +223,15 @@ static int signal_batch(struct cgroup_place *place, const pid_t *pids, size_t n,
 
     for (size_t i = 0; i < n; i++) {
         fds[i] = sys_pidfd_open(pids[i], 0);
-        if (fds[i] < 0 && errno == ENOSYS)
-            fds[i] = -2;
+        if (fds[i] < 0 && errno == ESRCH)
+            fds[i] = GONE;
     }
     failed = cgroup_place_processes(place, &still, &still_n, err);
     for (size_t i = 0; i < n; i++) {
         bool inside =
             !failed && pids_hold(still, still_n, pids[i]) && pids[i] != getpid() && pids[i] != 1;
 
-        if (inside && fds[i] >= 0 && sys_pidfd_send_signal(fds[i], sig, NULL, 0) < 0)
-            failed = signal_failed(pids[i], sig, err);
-        else if (inside && fds[i] == -2 && kill(pids[i], sig) < 0)
+        if (inside && fds[i] != GONE && send_signal(fds[i], pids[i], sig) < 0)
             failed = signal_failed(pids[i], sig, err);
         fd_close(fds[i] < 0 ? -1 : fds[i]);
     }
@@ -232,10 +241,16 @@ static int signal_batch(struct cgroup_place *place, const pid_t *pids, size_t n,
 static int signal_list(struct cgroup_place *place, const pid_t *pids, size_t n, int sig,
                        struct err *err)
 {
+    struct rlimit files;
+    size_t batch = BATCH, left;
     int failed = 0;
 
-    for (size_t i = 0; i < n && !failed; i += BATCH)
-        failed = signal_batch(place, pids + i, n - i < BATCH ? n - i : BATCH, sig, err);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < BATCH)
+        batch = files.rlim_cur / 4 + 1;
+    for (size_t i = 0; i < n && !failed; i += batch) {
+        left = n - i;
+        failed = signal_batch(place, pids + i, left < batch ? left : batch, sig, err);
+    }
     return failed;
 }
 

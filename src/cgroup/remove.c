@@ -6,6 +6,9 @@
  * means sub-cgroups (made by a manager inside: removed, deepest first) or tasks that are on their
  * way out: v2 tells by cgroup.events when they are gone, v1 has to be asked again.
  *
+ * A hierarchy that is no longer mounted (a state directory outlived a reboot into another layout)
+ * holds nothing that could be removed by us, and counts as gone.
+ *
  * Only the container's own directory goes. Parents that were made on the way stay, as with every
  * other runtime: engines put the next container there, and may have set limits on them.
  */
@@ -72,13 +75,27 @@ static bool wait_until_free(struct cgroup_place *place, unsigned turn, struct cg
     return turn < FREE_TURNS || cgroup_backoff_wait(b);
 }
 
+/* What cgroup_mount_open() says of a hierarchy that is mounted no longer, or not here. */
+static bool mount_is_gone(const struct err *err)
+{
+    if (err->errnum != ENOENT && err->errnum != ENOTDIR && err->errnum != EXDEV)
+        return false;
+    log_warning("%s", err->text);
+    return true;
+}
+
 int cgroup_place_remove(struct cgroup_place *place, int milliseconds, struct err *err)
 {
-    _cleanup_close_ int mount = cgroup_mount_open(place, err);
+    struct err why = ERR_INIT;
+    _cleanup_close_ int mount = cgroup_mount_open(place, &why);
     struct cgroup_backoff b;
 
-    if (mount < 0)
+    if (mount < 0 && mount_is_gone(&why))
+        return 0;
+    if (mount < 0) {
+        *err = why;
         return -1;
+    }
     cgroup_backoff_start(&b, milliseconds);
     for (unsigned turn = 0;; turn++) {
         int dir;
@@ -139,16 +156,54 @@ static bool is_ours(const struct cgroup_record *record)
     return false;
 }
 
+/* SIGKILL to all in the cgroup of @place. */
+static int kill_in(const struct cgroup_record *record, struct cgroup_place *place, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (cgroup_signal_place(record, place, SIGKILL, &why) == 0 || mount_is_gone(&why))
+        return 0;
+    *err = why;
+    return -1;
+}
+
+int cgroup_clear(const struct cgroup_record *record, struct err *err)
+{
+    struct cgroup_place *place = cgroup_process_place(record, false);
+    struct err ignored = ERR_INIT;
+    struct cgroup_backoff b;
+
+    if (!place || is_ours(record))
+        return 0;
+    if (kill_in(record, place, err) < 0)
+        return -1;
+    cgroup_backoff_start(&b, KILLED_TIMEOUT);
+    for (unsigned turn = 0;; turn++) {
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n, left = 0;
+
+        if (cgroup_place_processes(place, &pids, &n, &ignored) < 0)
+            return 0;
+        /* Those are never killed: see cgroup_signal_place(). */
+        for (size_t i = 0; i < n; i++)
+            left += pids[i] != getpid() && pids[i] != 1;
+        if (left == 0)
+            return 0;
+        if (!(left == n ? wait_until_free(place, turn, &b) : cgroup_backoff_wait(&b)))
+            return cgroup_not_empty(place, pids, n, err);
+    }
+}
+
 static int remove_all(const struct cgroup_record *record, bool kill, struct err *err)
 {
     /* Only in cgroups that we made: others may hold processes of others, for instance when create
-     * refused one for just that reason. */
+     * refused one for just that reason. See cgroup_clear(). */
     struct cgroup_place *inside = cgroup_process_place(record, true);
     int timeout = kill ? KILLED_TIMEOUT : DYING_TIMEOUT;
     struct err later = ERR_INIT;
     int failed = 0;
 
-    if (kill && inside && cgroup_signal_place(record, inside, SIGKILL, err) < 0)
+    if (kill && inside && kill_in(record, inside, err) < 0)
         return -1;
     /* v2 first: once it is free by events, so are the others, and the back-off has nothing to do.
      */
@@ -165,16 +220,34 @@ static int remove_all(const struct cgroup_record *record, bool kill, struct err 
     return failed;
 }
 
+/* Whoever else is there goes on, or removes it. */
+static void remove_contested(const struct cgroup_record *record)
+{
+    struct err why = ERR_INIT;
+
+    for (size_t i = 0; i < record->places_n; i++) {
+        struct cgroup_place *p = &record->places[i];
+
+        if (p->created && cgroup_place_remove(p, 0, &why) < 0)
+            log_debug("%s", why.text);
+        cgroup_place_close(p);
+    }
+}
+
 int cgroup_remove(const struct cgroup_record *record, bool kill, struct err *err)
 {
     struct cgroup_place *inside = cgroup_process_place(record, true);
     struct err why = ERR_INIT;
     int stopped;
 
+    if (record->contested) {
+        remove_contested(record);
+        return 0;
+    }
     if (record->driver != CGROUP_SYSTEMD || !is_ours(record))
         return remove_all(record, kill, err);
     /* Killed first: systemd would ask them to end, and wait. */
-    if (kill && inside && cgroup_signal_place(record, inside, SIGKILL, err) < 0)
+    if (kill && inside && kill_in(record, inside, err) < 0)
         return -1;
     stopped = systemd_stop(record, &why);
     if (remove_all(record, kill, stopped < 0 ? &why : err) < 0) {

@@ -241,7 +241,7 @@ static int cgroup_join(void *subject, struct err *err)
         return -1;
     if (spawn_enter_cgroup(&c->spawn, &c->record.cgroup, c->spawn.plan.child.wait_cgroup, err) < 0)
         return explain(c, err);
-    return 0;
+    return cgroup_alone(&c->record.cgroup, c->spawn.pid, err);
 }
 
 static int send_mount_sources(void *subject, struct err *err)
@@ -320,7 +320,7 @@ static int take_console(struct creation *c, struct err *err)
         c->console = master;
         return 0;
     }
-    if (handoff_console(c->o->console_socket, master, m.u.text, err) < 0) {
+    if (handoff_console(c->o->console_socket, master, m.u.text, c->rt->timeout, err) < 0) {
         fd_close(master);
         return -1;
     }
@@ -414,7 +414,7 @@ static int store_commit(void *subject, struct err *err)
         c->pid_file_written = true;
     }
     if (c->o->pidfd_socket &&
-        handoff_pidfd(c->o->pidfd_socket, c->spawn.pidfd, "standard", err) < 0)
+        handoff_pidfd(c->o->pidfd_socket, c->spawn.pidfd, "standard", c->rt->timeout, err) < 0)
         return -1;
     if (tell(c, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, err) < 0)
         return -1;

@@ -127,6 +127,8 @@ static int remove_cgroup(void *subject, struct err *err)
 {
     struct deletion *d = subject;
 
+    if (d->found.record.committed && cgroup_clear(&d->found.record.cgroup, err) < 0)
+        return -1;
     return cgroup_remove(&d->found.record.cgroup, true, err);
 }
 

@@ -292,7 +292,7 @@ static int take_console(void *subject, struct err *err)
         x->console = m.fds[0];
         return relay_terminal_begin(x->console, err);
     }
-    result = handoff_console(x->o->console_socket, m.fds[0], m.u.text, err);
+    result = handoff_console(x->o->console_socket, m.fds[0], m.u.text, x->rt->timeout, err);
     fd_close(m.fds[0]);
     return result;
 }
@@ -308,7 +308,8 @@ static int let_go(void *subject, struct err *err)
         schedule_apply(x->spawn.pid, &x->process, err) < 0 ||
         limits_rlimits(x->spawn.pid, x->process.rlimits, x->process.rlimits_n, &left, err) < 0)
         return -1;
-    if (x->o->pidfd_socket && handoff_pidfd(x->o->pidfd_socket, x->spawn.pidfd, "setns", err) < 0)
+    if (x->o->pidfd_socket &&
+        handoff_pidfd(x->o->pidfd_socket, x->spawn.pidfd, "setns", x->rt->timeout, err) < 0)
         return -1;
     if (tell(x, PROTOCOL_COMMITTED, &left, sizeof left, NULL, 0, err) < 0)
         return -1;

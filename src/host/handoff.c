@@ -49,9 +49,10 @@ int handoff_pid_file(const char *path, pid_t pid, struct err *err)
     return 0;
 }
 
-static int send_fd(const char *path, int fd, const char *data, const char *what, struct err *err)
+static int send_fd(const char *path, int fd, const char *data, int timeout, const char *what,
+                   struct err *err)
 {
-    _cleanup_close_ int sock = fd_unix_connect(path, SOCK_STREAM, err);
+    _cleanup_close_ int sock = fd_unix_connect(path, SOCK_STREAM, timeout, err);
 
     if (sock < 0)
         return err_context(err, "%s %s", what, path);
@@ -60,14 +61,14 @@ static int send_fd(const char *path, int fd, const char *data, const char *what,
     return 0;
 }
 
-int handoff_console(const char *path, int master, const char *name, struct err *err)
+int handoff_console(const char *path, int master, const char *name, int timeout, struct err *err)
 {
-    return send_fd(path, master, *name ? name : "pty", "console socket", err);
+    return send_fd(path, master, *name ? name : "pty", timeout, "console socket", err);
 }
 
-int handoff_pidfd(const char *path, int pidfd, const char *kind, struct err *err)
+int handoff_pidfd(const char *path, int pidfd, const char *kind, int timeout, struct err *err)
 {
-    return send_fd(path, pidfd, kind, "pidfd socket", err);
+    return send_fd(path, pidfd, kind, timeout, "pidfd socket", err);
 }
 
 uint32_t handoff_listen_fds(void)

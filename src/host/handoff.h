@@ -13,11 +13,12 @@
 int handoff_pid_file(const char *path, pid_t pid, struct err *err);
 
 /** handoff_console - send the pty master to the AF_UNIX stream socket at @path: one fd, the pts'
- * name as data (never empty) */
-int handoff_console(const char *path, int master, const char *name, struct err *err);
+ * name as data (never empty)
+ * @timeout: milliseconds that the other side may take to make room for it */
+int handoff_console(const char *path, int master, const char *name, int timeout, struct err *err);
 
 /** handoff_pidfd - the same for a pidfd; data is @kind: "standard" (init) or "setns" (exec) */
-int handoff_pidfd(const char *path, int pidfd, const char *kind, struct err *err);
+int handoff_pidfd(const char *path, int pidfd, const char *kind, int timeout, struct err *err);
 
 /** handoff_listen_fds - LISTEN_FDS of the environment if it is meant for us (LISTEN_PID), else 0 */
 uint32_t handoff_listen_fds(void);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A signal goes to init by pidfd, so it cannot reach a process that happens to have the same pid.
- * With
- * --all it goes to everything in the cgroup, also when init has ended already: engines do that for
- * containers that share their pid namespace.
+ * With --all it goes to everything in the cgroup, also when init has ended already: engines do that
+ * for containers that share their pid namespace.
  */
 #include "host/inside.h"
 #include "host/store.h"
@@ -55,10 +54,11 @@ int container_kill(const struct runtime *rt, const char *id, int sig, bool all, 
         return err_set(err, 0, WORDING_NOT_RUNNING);
     if (signal_init(r, sig, err) < 0)
         return -1;
-    own_pids = r->namespaces.bits & (1ULL << OCI_NS_PID);
+    own_pids = (r->namespaces.bits & (1ULL << OCI_NS_PID)) && !r->pid_joined;
     if (sig != SIGKILL)
         return 0;
-    /* With init's end the kernel ends everything in its pid namespace, but for a shared one. */
+    /* With init's end the kernel ends everything in its pid namespace, but it is init of its own
+     * alone. */
     if (!own_pids && r->cgroup.places_n)
         return cgroup_signal_all(&r->cgroup, sig, err);
     /* A process frozen by the v1 freezer does not even die. */

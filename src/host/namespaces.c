@@ -93,6 +93,8 @@ static int take_namespaces(struct creation *c, struct plan_input *in, struct err
         }
         in->kind[type] = PLAN_JOIN;
         c->spawn.fds[SETUP_FD_NS_PID + (int)type - OCI_NS_PID] = fd;
+        if (type == OCI_NS_PID)
+            c->record.pid_joined = true;
         if (type == OCI_NS_MOUNT)
             c->record.mount_namespace = l->namespaces[i].path;
     }

@@ -10,11 +10,13 @@
  * that come along are closed by the kernel, because no room is given for them; that is also the
  * answer that sd_notify_barrier(3) waits for.
  *
- * Nothing here blocks: the manager's queue being full loses a message, not the container.
+ * Nothing here blocks: the manager's queue being full loses a status line, not the container.
+ * READY=1 is not lost: until there is room for it, nothing more is read.
  */
 #include "host/notify.h"
 
 #include "base/fd.h"
+#include "base/proc.h"
 #include "base/util.h"
 
 #include <errno.h>
@@ -30,7 +32,9 @@
 #define NOTIFY_DIR "notify"
 #define NOTIFY_SOCKET "notify.sock"
 #define NOTIFY_MESSAGE_MAX 4096
-#define NOTIFY_BURST 64 /* messages taken at a time, so that a flood starves nobody */
+#define NOTIFY_BURST 64    /* messages taken at a time, so that a flood starves nobody */
+#define WITHOUT_PIDFD 1000 /* milliseconds between two looks at /proc/PID: nothing tells the end   \
+                            */
 
 /* Connect to the manager; '@' is the abstract name space (sd_notify(3)). */
 static int upstream_connect(const char *path, struct err *err)
@@ -39,7 +43,7 @@ static int upstream_connect(const char *path, struct err *err)
 
     if ((path[0] != '@' && path[0] != '/') || !path[1])
         return err_set(err, EINVAL, "NOTIFY_SOCKET %s", path);
-    fd = fd_unix_connect(path, SOCK_DGRAM | SOCK_NONBLOCK, err);
+    fd = fd_unix_connect(path, SOCK_DGRAM | SOCK_NONBLOCK, 0, err);
     return fd < 0 ? err_context(err, "NOTIFY_SOCKET") : fd;
 }
 
@@ -90,18 +94,24 @@ int notify_open(int state_dir, const char *upstream_path, struct notify *n, stru
     return notify_reopen(state_dir, upstream_path, n, err);
 }
 
+static int ready_text(pid_t pid, char *out, size_t size)
+{
+    return snprintf(out, size, "READY=1\nMAINPID=%d\n", (int)pid);
+}
+
 /* Build what is passed on of @text (a NUL-terminated message) in @out; returns its length. */
-static size_t message_filter(struct notify *n, char *text, pid_t pid, char *out, size_t size)
+static size_t message_filter(char *text, pid_t pid, char *out, size_t size, bool *ready)
 {
     size_t used = 0;
     char *save = NULL;
 
+    *ready = false;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         int len = 0;
 
         if (strcmp(line, "READY=1") == 0) {
-            len = snprintf(out + used, size - used, "READY=1\nMAINPID=%d\n", (int)pid);
-            n->ready = true;
+            len = ready_text(pid, out + used, size - used);
+            *ready = true;
         } else if (strncmp(line, "STATUS=", 7) == 0) {
             len = snprintf(out + used, size - used, "%s\n", line);
         }
@@ -112,13 +122,43 @@ static size_t message_filter(struct notify *n, char *text, pid_t pid, char *out,
     return used;
 }
 
+/* 1: passed on, 0: the queue is full, -1: nobody listens any more. */
+static int pass_on(const struct notify *n, const char *text, size_t len, struct err *err)
+{
+    if (send(n->upstream, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        return 1;
+    return errno == EAGAIN || errno == ENOBUFS ? 0 : err_errno(err, "notify the service manager");
+}
+
+static int pay(struct notify *n, pid_t pid, struct err *err)
+{
+    char text[64];
+    int len = ready_text(pid, text, sizeof text), sent = pass_on(n, text, (size_t)len, err);
+
+    if (sent > 0) {
+        n->ready = true;
+        n->owed = false;
+    }
+    return sent;
+}
+
+struct pollfd notify_poll(const struct notify *n)
+{
+    return n->owed ? (struct pollfd){.fd = n->upstream, .events = POLLOUT}
+                   : (struct pollfd){.fd = n->sock, .events = POLLIN};
+}
+
 int notify_handle(struct notify *n, pid_t pid, struct err *err)
 {
     char text[NOTIFY_MESSAGE_MAX + 1], out[NOTIFY_MESSAGE_MAX + 64];
 
-    for (int i = 0; i < NOTIFY_BURST; i++) {
+    if (n->owed && pay(n, pid, err) < 0)
+        return -1;
+    for (int i = 0; i < NOTIFY_BURST && !n->owed; i++) {
         ssize_t len = recv(n->sock, text, NOTIFY_MESSAGE_MAX, MSG_DONTWAIT | MSG_TRUNC);
+        bool ready;
         size_t used;
+        int sent;
 
         if (len < 0 && errno == EINTR)
             continue;
@@ -129,30 +169,31 @@ int notify_handle(struct notify *n, pid_t pid, struct err *err)
         if (len > NOTIFY_MESSAGE_MAX)
             continue;
         text[len] = '\0';
-        used = message_filter(n, text, pid, out, sizeof out);
-        if (used > 0 && send(n->upstream, out, used, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-            errno != EAGAIN && errno != ENOBUFS)
-            return err_errno(err, "notify the service manager");
+        used = message_filter(text, pid, out, sizeof out, &ready);
+        sent = used > 0 ? pass_on(n, out, used, err) : 0;
+        if (sent < 0)
+            return -1;
+        n->ready |= ready && sent;
+        n->owed = ready && !sent;
     }
     return n->ready ? 1 : 0;
 }
 
-int notify_wait_ready(struct notify *n, pid_t pid, int pidfd, struct err *err)
+int notify_wait_ready(struct notify *n, pid_t pid, uint64_t start, int pidfd, struct err *err)
 {
-    struct pollfd p[2] = {
-        {.fd = n->sock, .events = POLLIN},
-        {.fd = pidfd, .events = POLLIN},
-    };
+    struct pollfd p[2] = {[1] = {.fd = pidfd, .events = POLLIN}};
 
     for (;;) {
         int ready;
 
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
+        p[0] = notify_poll(n);
+        /* A program may take as long as it likes. */
+        if (poll(p, 2, pidfd < 0 ? WITHOUT_PIDFD : -1) < 0 && errno != EINTR)
             return err_errno(err, "poll");
         ready = notify_handle(n, pid, err);
         if (ready != 0)
             return ready < 0 ? -1 : 0;
-        if (p[1].revents)
+        if (pidfd < 0 ? !proc_alive(pid, start) : p[1].revents)
             return 0;
     }
 }

@@ -8,7 +8,9 @@
 
 #include "base/err.h"
 
+#include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define NOTIFY_CONTAINER_DIR "/run/notify"
@@ -18,6 +20,7 @@ struct notify {
     int sock;     /* bound datagram socket that the container writes to */
     int upstream; /* connected to the service manager's socket */
     bool ready;   /* READY=1 was passed on */
+    bool owed;    /* READY=1 came, and waits for room in the service manager's queue */
 };
 
 /**
@@ -30,8 +33,13 @@ int notify_open(int state_dir, const char *upstream_path, struct notify *n, stru
 
 /**
  * notify_reopen - the same at start, from the state directory of a container made with notify
+ * Whoever calls it takes the socket away from everybody else: only for a start that init has
+ * listened to.
  */
 int notify_reopen(int state_dir, const char *upstream_path, struct notify *n, struct err *err);
+
+/** notify_poll - what to poll for before notify_handle() has something to do */
+struct pollfd notify_poll(const struct notify *n);
 
 /**
  * notify_handle - read what is there without blocking and pass on READY=1 (with MAINPID=@pid) and
@@ -40,9 +48,12 @@ int notify_reopen(int state_dir, const char *upstream_path, struct notify *n, st
  */
 int notify_handle(struct notify *n, pid_t pid, struct err *err);
 
-/** notify_wait_ready - serve until READY=1 was seen or the process of @pidfd ended (start, run -d)
+/**
+ * notify_wait_ready - serve until READY=1 was passed on or the process has ended (start, run -d)
+ * @pid, @start: the process, and its start time
+ * @pidfd: of the same, or -1 where there are none
  */
-int notify_wait_ready(struct notify *n, pid_t pid, int pidfd, struct err *err);
+int notify_wait_ready(struct notify *n, pid_t pid, uint64_t start, int pidfd, struct err *err);
 
 void notify_close(struct notify *n);
 

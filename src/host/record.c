@@ -36,6 +36,7 @@ static const struct oci_row record_rows[] = {
     OCI_U64(struct record, pid_namespace, "pidNamespace", 0),
     OCI_INLINE(struct record, cgroup, "cgroup", cgroup_record_table, 0),
     OCI_SET(struct record, namespaces, "namespaces", oci_namespace_names, 0),
+    OCI_BOOL(struct record, pid_joined, "pidJoined", 0),
     OCI_BOOL(struct record, chroot, "chroot", 0),
     OCI_STRING(struct record, mount_namespace, "mountNamespace", 0),
     OCI_U64(struct record, rootfs_mount, "rootfsMount", 0),

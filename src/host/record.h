@@ -36,6 +36,7 @@ struct record {
     uint64_t pid_namespace;     /* where these pids count: inode of /proc/PID/ns/pid; 0: unknown */
     struct cgroup_record cgroup;
     struct oci_set namespaces;   /* own or joined: bits of enum oci_namespace_type */
+    bool pid_joined;             /* the pid namespace is not the container's own: somebody else's */
     bool chroot;                 /* no mount namespace of its own: delete unmounts the rootfs */
     const char *mount_namespace; /* the joined one, when the mounts are in it */
     uint64_t rootfs_mount;       /* chroot: id of our mount on the rootfs, 0: unknown */

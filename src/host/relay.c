@@ -281,7 +281,7 @@ static void poll_fill(const struct relay_state *s, struct pollfd p[POLL_COUNT])
     if (!s->exited)
         p[POLL_PIDFD] = (struct pollfd){.fd = r->pidfd, .events = POLLIN};
     if (r->notify && !s->exited)
-        p[POLL_NOTIFY] = (struct pollfd){.fd = r->notify->sock, .events = POLLIN};
+        p[POLL_NOTIFY] = notify_poll(r->notify);
     if (input && stream_has_room(&s->in))
         p[POLL_IN_FROM] = (struct pollfd){.fd = s->in.from, .events = POLLIN};
     if (input && stream_has_data(&s->in) && !s->in.to_ended)

@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -91,8 +92,33 @@ static int expect_limits(const struct runtime *rt, const struct found *f, int so
     return protocol_expect(sock, PROTOCOL_LIMITS, m, err);
 }
 
+/* From here on the program may send READY=1. The socket is ours to replace only now that init has
+ * answered: another start may be waiting on it. Nobody listens: no reason not to run. */
+static void serve_notify(const struct found *f, struct notify *notify)
+{
+    const char *upstream = getenv("NOTIFY_SOCKET");
+    struct err err = ERR_INIT;
+
+    if (!notify || notify->sock >= 0 || !upstream || !*upstream)
+        return;
+    if (notify_reopen(f->dir, upstream, notify, &err) < 0)
+        log_warning("%s", err.text);
+}
+
+/* The service manager's trouble is not the container's. */
+static void wait_ready(const struct found *f, int pidfd, struct notify *notify)
+{
+    const struct record_process *init = &f->record.init;
+    struct err err = ERR_INIT;
+
+    if (notify && notify->sock >= 0 &&
+        notify_wait_ready(notify, (pid_t)init->pid, init->start_time, pidfd, &err) < 0)
+        log_warning("%s", err.text);
+}
+
 /* Talk to init until its end of the connection closes. Returns 0 when the program runs. */
-static int converse(const struct runtime *rt, const struct found *f, int sock, struct err *err)
+static int converse(const struct runtime *rt, const struct found *f, int sock,
+                    struct notify *notify, struct err *err)
 {
     const struct record *r = &f->record;
     struct protocol_limits left;
@@ -109,6 +135,7 @@ static int converse(const struct runtime *rt, const struct found *f, int sock, s
         return -1;
     }
     set_deadline(sock, rt->timeout);
+    serve_notify(f, notify);
     if (r->scheduling && apply_scheduling(f, err) < 0)
         return -1;
     if (limits_rlimits((pid_t)r->init.pid, r->rlimits, r->rlimits_n, &left, err) < 0 ||
@@ -156,7 +183,7 @@ int start_container(const struct runtime *rt, struct found *f, int sock, int pid
         status = f->record.committed ? store_status(f) : OCI_STATUS_CREATING;
         return wrong_status(status, err);
     }
-    if (converse(rt, f, sock, err) < 0) {
+    if (converse(rt, f, sock, notify, err) < 0) {
         if (err->errnum == EAGAIN) {
             proc_describe((pid_t)f->record.init.pid, who, sizeof who);
             return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s",
@@ -169,8 +196,7 @@ int start_container(const struct runtime *rt, struct found *f, int sock, int pid
     }
     /* From here on the missing socket says "running" without anybody having to try it. */
     unlinkat(f->dir, STORE_SOCKET, 0);
-    if (notify && notify_wait_ready(notify, (pid_t)f->record.init.pid, pidfd, err) < 0)
-        return -1;
+    wait_ready(f, pidfd, notify);
     return poststart(rt, f, err);
 }
 
@@ -179,17 +205,13 @@ int container_start(const struct runtime *rt, const char *id, struct err *err)
     _cleanup_found_ struct found f = FOUND_INIT;
     _cleanup_close_ int pidfd = -1;
     struct notify notify = {.sock = -1, .upstream = -1};
-    const char *upstream = getenv("NOTIFY_SOCKET");
     int result;
 
     if (store_find(rt, id, &f, err) < 0)
         return -1;
-    if (f.record.notify && upstream && *upstream) {
+    if (f.record.notify)
         pidfd = proc_pidfd((pid_t)f.record.init.pid, f.record.init.start_time);
-        if (notify_reopen(f.dir, upstream, &notify, err) < 0)
-            return err_context(err, "NOTIFY_SOCKET");
-    }
-    result = start_container(rt, &f, -1, pidfd, notify.sock >= 0 ? &notify : NULL, err);
+    result = start_container(rt, &f, -1, pidfd, f.record.notify ? &notify : NULL, err);
     notify_close(&notify);
     return result;
 }

@@ -149,39 +149,94 @@ int store_open(int root, const char *id, struct err *err)
     return fd;
 }
 
-/* @keep: a name that stays, or NULL */
-static int remove_entries(int dir, const char *keep, unsigned depth, struct err *err)
+/* The state directory may be nested deeper than there are descriptors: what is in a directory that
+ * is not empty is moved to the top and removed from there, one level at a time. */
+static int move_up(int from, const char *name, int top, struct err *err)
 {
-    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    static unsigned serial;
+    char free_name[32];
+
+    do {
+        snprintf(free_name, sizeof free_name, ".removed-%u", serial++);
+        if (renameat(from, name, top, free_name) == 0 || errno == ENOENT)
+            return 0;
+    } while (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR);
+    return err_errno(err, "remove %s", name);
+}
+
+static DIR *open_directory(int at, const char *name, struct err *err)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!d) {
+        err_errno(err, "read %s of the state directory", name);
+        fd_close(fd);
+    }
+    return d;
+}
+
+/* A file or an empty directory. */
+static bool remove_simple(int dir, const char *name)
+{
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return true;
+    return (errno == EISDIR || errno == EPERM) &&
+           (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
+}
+
+static bool is_dots(const char *name)
+{
+    return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+static int remove_directory(int top, const char *name, bool *moved, struct err *err)
+{
+    DIR *d = open_directory(top, name, err);
     const struct dirent *e;
     int result = 0;
 
-    if (!d) {
-        err_errno(err, "read the state directory");
-        fd_close(copy);
+    if (!d)
         return -1;
-    }
     while (result == 0 && (e = readdir(d))) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-            (keep && !strcmp(e->d_name, keep)))
+        if (is_dots(e->d_name) || remove_simple(dirfd(d), e->d_name))
             continue;
-        if (unlinkat(dir, e->d_name, 0) == 0 || errno == ENOENT)
-            continue;
-        if ((errno == EISDIR || errno == EPERM) && depth < 8) {
-            int sub = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-            if (sub >= 0) {
-                result = remove_entries(sub, NULL, depth + 1, err);
-                fd_close(sub);
-                if (result == 0 && unlinkat(dir, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                    result = err_errno(err, "remove %s", e->d_name);
-                continue;
-            }
+        if (errno != ENOTEMPTY && errno != EEXIST) {
+            result = err_errno(err, "remove %s", e->d_name);
+        } else {
+            result = move_up(dirfd(d), e->d_name, top, err);
+            *moved = true;
         }
-        result = err_errno(err, "remove %s", e->d_name);
     }
     closedir(d);
+    if (result == 0 && unlinkat(top, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        result = err_errno(err, "remove %s", name);
+    return result;
+}
+
+/* @keep: a name that stays, or NULL */
+static int remove_entries(int dir, const char *keep, struct err *err)
+{
+    bool moved = true;
+    int result = 0;
+
+    while (result == 0 && moved) {
+        DIR *d = open_directory(dir, ".", err);
+        const struct dirent *e;
+
+        if (!d)
+            return -1;
+        moved = false;
+        while (result == 0 && (e = readdir(d))) {
+            if (is_dots(e->d_name) || (keep && !strcmp(e->d_name, keep)) ||
+                remove_simple(dir, e->d_name))
+                continue;
+            result = errno == ENOTEMPTY || errno == EEXIST
+                         ? remove_directory(dir, e->d_name, &moved, err)
+                         : err_errno(err, "remove %s", e->d_name);
+        }
+        closedir(d);
+    }
     return result;
 }
 
@@ -194,7 +249,7 @@ int store_remove(int root, const char *id, struct err *err)
     if (dir < 0)
         return err_errno(err, "open the state directory of %s", id);
     /* The record goes last: it is what a delete that starts over needs. */
-    if (remove_entries(dir, STORE_RECORD, 0, err) < 0)
+    if (remove_entries(dir, STORE_RECORD, err) < 0)
         return err_context(err, "state directory of %s", id);
     unlinkat(dir, STORE_RECORD, 0);
     if (unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
@@ -202,7 +257,7 @@ int store_remove(int root, const char *id, struct err *err)
     if (errno != ENOTEMPTY)
         return err_errno(err, "remove the state directory of %s", id);
     /* A record that is no file, or what came while we were reading. */
-    if (remove_entries(dir, NULL, 0, err) < 0)
+    if (remove_entries(dir, NULL, err) < 0)
         return err_context(err, "state directory of %s", id);
     if (unlinkat(root, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return err_errno(err, "remove the state directory of %s", id);

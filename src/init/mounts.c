@@ -264,6 +264,22 @@ static int mount_one(struct init *in, size_t i, struct err *err)
     return mount_filesystem(in, m, &o, err);
 }
 
+/* Connecting to the socket is all that there is to do in the directory, which is the host's: the
+ * container does not write to it. mount(2) is asked where a detached mount cannot be changed. */
+static int attach_notify(struct init *in, struct mount_object *object, int target, struct err *err)
+{
+    const uint64_t set =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    int procfs = init_mounts_procfs(in);
+    struct err ignored = ERR_INIT;
+    bool changed =
+        !object->plain && mount_set_attr(object->fd, false, set, 0, 0, -1, &ignored) == 0;
+
+    if (init_mounts_attach(in, object, target, err) < 0)
+        return -1;
+    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, 0, procfs, err);
+}
+
 /* The directory with the sd_notify socket, for the program's NOTIFY_SOCKET. */
 static int mount_notify(struct init *in, struct err *err)
 {
@@ -279,7 +295,7 @@ static int mount_notify(struct init *in, struct err *err)
     if (!object.plain)
         mount_set_propagation(object.fd, OCI_PROPAGATION_PRIVATE, -1, &ignored);
     target = path_make_in_root(in->rootfs, "/run/notify", PATH_DIR, 0755, NULL, err);
-    result = target < 0 ? -1 : init_mounts_attach(in, &object, target, err);
+    result = target < 0 ? -1 : attach_notify(in, &object, target, err);
     fd_close(object.fd);
     return result < 0 ? err_context(err, "/run/notify") : 0;
 }

@@ -5,12 +5,14 @@ processes, the truth after the end, and that nothing waits for a fixed time."""
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 
 import pytest
 
-from harness import cgroup_mounts, cgroup_of, read, reap, until, v2_top, write
+from harness import alive, cgroup_mounts, cgroup_of, read, reap, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -141,6 +143,37 @@ def test_delete_kills_in_all_cgroups_below(rt, bundle):
     assert not [where for where in groups if os.path.exists(where)]
 
 
+def test_delete_kills_in_a_cgroup_that_was_there(rt, bundle):
+    """An engine that makes the cgroup itself, and removes it: what is left in it is the container's all the same."""
+    path = "/" + rt.new_id() + "-made"
+    tops = [top for top, _ in cgroup_mounts()]
+    for top in tops:
+        os.mkdir(top + path)
+    rt.cleanups.append(lambda: [os.rmdir(top + path) for top in tops])
+    bundle.linux["cgroupsPath"] = path
+    bundle.drop_namespace("pid")
+    c = rt.start(bundle.sh("sleep 1001 & echo ready; wait")).wait_out("ready")
+    (child,) = map(int, read("/proc/%d/task/%d/children" % (c.pid, c.pid)).split())
+    c.delete("--force").ok()
+    assert not alive(child)
+    assert all(os.path.isdir(top + path) for top in tops)
+
+
+@pytest.mark.parametrize("seen", ["nothing", "something else"])
+def test_delete_where_a_hierarchy_is_mounted_no_longer(rt, bundle, seen):
+    """A state directory that has outlived the layout it was written under; or a view without it."""
+    c, command = rt.hold(bundle), rt.command
+    left = set(cgroup_of(c.pid).values())
+    rt.cleanups.append(lambda: [os.rmdir(d) for d in left if os.path.exists(d)])
+    view = {"nothing": "umount -R /sys/fs/cgroup && mount -t tmpfs none /sys/fs/cgroup",
+            "something else": " && ".join("mount -t tmpfs none " + top for top, _ in cgroup_mounts())}[seen]
+    rt.command = ["unshare", "-m", "sh", "-c", view + " && exec \"$@\"", "view"] + command
+    result = c.delete("--force")
+    rt.command = command
+    assert result.rc == 0, result.err
+    assert not alive(c.pid) and rt.states() == []
+
+
 # ---- listing ----
 
 def test_ps_options_are_those_of_ps(rt, bundle):
@@ -163,6 +196,57 @@ def test_ps_lists_cgroups_below(v2, bundle):
     pids = json.loads(v2.cmd("ps", "--format", "json", c.id).ok().out)
     assert moved in pids and c.pid in pids and len(pids) == 2
     c.stop()
+
+
+@pytest.mark.parametrize("refused", ["pidfd_open", "pidfd_send_signal"])
+def test_signals_where_a_filter_refuses_pidfds(rt, bundle, refused):
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    c = rt.start(bundle.sh("trap 'echo got' USR1; echo ready; while :; do sleep 1000 & wait; done")).wait_out("ready")
+    command = rt.command
+    rt.command = strace("-e", "trace=" + refused, "-e", "inject=%s:error=EPERM" % refused, "-o", rt.path("strace")) + command
+    result = rt.cmd("kill", "--all", c.id, "USR1")
+    rt.command = command
+    assert result.rc == 0, result.err
+    c.wait_out("got").stop()
+
+
+def test_signals_to_more_processes_than_descriptors(rt, bundle):
+    c = rt.start(bundle.sh("i=0; while test $i -lt 300; do sleep 1001 & i=$((i + 1)); done; trap 'echo got' USR1; echo ready; "
+                           "while :; do sleep 1002 & wait; done")).wait_out("ready")
+    rt.cmd("kill", "--all", c.id, "USR1", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))).ok()
+    c.wait_out("got").stop()
+
+
+# ---- entering ----
+
+def test_a_stranger_that_enters_at_the_same_time(v2, bundle):
+    """After the look whether the cgroup is empty: two runtimes that look at once would both go on."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    path = "/" + v2.new_id() + "-raced"
+    bundle.linux["cgroupsPath"] = path
+    bundle.args("/bin/true").save()
+    command = v2.command
+    at = command.index("v2") + 1 if command[0] == "unshare" else 0
+    v2.command = command[:at] + strace("-e", "trace=clone3", "-e", "inject=clone3:signal=SIGSTOP:when=1", "-o", v2.path("strace")) \
+        + command[at:]
+    proc = v2.popen("create", "--bundle", bundle.dir, v2.new_id())
+    v2.command = command
+    traced = lambda: read("/proc/%d/task/%d/children" % (proc.pid, proc.pid)).split()
+    try:
+        until(lambda: proc.poll() is not None or os.path.isdir(v2_top() + path) and traced() and
+              "stop" in read("/proc/%s/status" % traced()[0]).partition("State:")[2].splitlines()[0], "the runtime to stand still")
+        assert proc.poll() is None, proc.result_err.text()
+        with subprocess.Popen(["sleep", "1000"]) as other:
+            write(v2_top() + path + "/cgroup.procs", str(other.pid))
+            os.kill(int(traced()[0]), signal.SIGCONT)
+            result = v2.finish(proc)
+            unharmed = other.poll() is None
+            other.kill()
+        assert "is not empty: 1 process" in result.fails().err and unharmed
+    finally:
+        os.rmdir(v2_top() + path)
 
 
 # ---- the truth afterwards ----

@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from harness import alive, until
+from harness import alive, read, until
+from test_namespaces import Holder
 
 
 def trapping(rt, bundle, name):
@@ -123,6 +124,21 @@ def test_delete_kills_the_rest_without_pid_namespace(rt, bundle):
     assert alive(other)
     c.delete("--force").ok()
     until(lambda: not alive(other), "the end of the other process")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("shared", ["the machine's", "joined"])
+def test_kill_without_a_pid_namespace_of_its_own(rt, bundle, shared):
+    """SIGKILL ends the container, not its first process alone: nothing else would end the rest."""
+    bundle.drop_namespace("pid")
+    if shared == "joined":
+        bundle.namespace("pid", Holder(rt, "pid").path("pid"))
+    c = rt.start(bundle.sh("sleep 1001 & echo ready; wait")).wait_out("ready")
+    (child,) = map(int, read("/proc/%d/task/%d/children" % (c.pid, c.pid)).split())
+    c.kill("KILL").ok()
+    assert c.wait() == 137
+    until(lambda: not alive(child), "end of the process that it left")
+    c.delete().ok()
 
 
 def test_kill_paused(rt, bundle):

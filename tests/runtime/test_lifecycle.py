@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 
@@ -439,6 +440,29 @@ def test_delete_force_with_broken_record(rt, bundle):
         rt.cmd("delete", "--force", c.id).ok()
         assert rt.states() == []
         until(lambda: not os.path.exists("/proc/%d" % pid) or "Z" in read("/proc/%d/stat" % pid), "end")
+
+
+@pytest.mark.ocirun_only
+def test_delete_whatever_is_in_the_state_directory(rt, bundle):
+    """Deeper than a path is long and than descriptors go, and with names that removal itself uses."""
+    c = rt.hold(bundle)
+    top = os.path.join(rt.root, c.id)
+    os.makedirs(top + "/.removed-0/full")
+    os.mkdir(top + "/.removed-1")
+    write(top + "/.removed-2", "")
+    for branch in ("a", "b"):
+        at = os.open(top, os.O_PATH)
+        for _ in range(100):
+            os.mkdir(branch * 60, dir_fd=at)
+            write("/proc/self/fd/%d/file" % at, "")
+            below = os.open(branch * 60, os.O_PATH, dir_fd=at)
+            os.close(at)
+            at = below
+        os.close(at)
+    c.kill("KILL").ok()
+    c.wait()
+    rt.cmd("delete", c.id, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))).ok()
+    assert rt.states() == []
 
 
 @pytest.mark.ocirun_only

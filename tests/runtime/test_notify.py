@@ -2,12 +2,14 @@
 """sd_notify and descriptor passing."""
 
 import os
+import shutil
 import socket
 import subprocess
 
 import pytest
 
-from harness import until
+from harness import until, write
+from test_cgroup_life import strace
 
 
 @pytest.fixture
@@ -89,10 +91,108 @@ def test_socket_missing_is_no_error(rt, bundle):
         assert (result.rc, result.out) == (0, "ok\n"), result.err
 
 
+@pytest.mark.ocirun_only
+def test_socket_directory_is_read_only(rt, bundle, notify):
+    """It is the host's: the container sends to the socket, and that is all."""
+    sock = notify()
+    bundle.sh("cd /run/notify && for what in 'mkdir deep' 'touch file' 'rm notify.sock' 'chmod 0 .'; do "
+              "$what 2>/dev/null && echo $what; done; helper notify STATUS=sent >/dev/null; grep ' /run/notify ' /proc/self/mountinfo")
+    result = rt.run(bundle, env=dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock"))).ok()
+    assert result.out.count("\n") == 1, result.out
+    line = result.out
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(line.split()[5].split(",")), line
+    receive(sock, "STATUS=sent")
+
+
 def test_program_that_never_notifies(rt, bundle, notify):
     notify()
     env = dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock"))
     assert rt.run(bundle.sh("exit 3"), env=env).rc == 3
+
+
+class Announcer:
+    """A created container whose program says READY=1 when it is told to."""
+
+    def __init__(self, rt, bundle, env):
+        self.go = bundle.rootfs + "/tmp/go"
+        os.mkfifo(self.go)
+        self.env = env
+        self.c = rt.create(bundle.sh("echo up; read x < /tmp/go; helper notify READY=1; echo said; exec sleep 1000"), env=env)
+        self.start = rt.popen("start", self.c.id, env=env)
+        self.c.wait_out("up")
+
+    def announce(self):
+        write(self.go, "now\n")
+        self.c.wait_out("said")
+
+
+@pytest.fixture
+def announcer(rt, bundle):
+    return lambda: Announcer(rt, bundle, dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock")))
+
+
+@pytest.mark.ocirun_only
+def test_a_second_start_leaves_the_socket_to_the_first(rt, notify, announcer):
+    sock, a = notify(), announcer()
+    assert "already" in rt.cmd("start", a.c.id, env=a.env).fails().err
+    a.announce()
+    rt.finish(a.start).ok()
+    receive(sock, "READY=1")
+    a.c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_start_without_the_service_manager(rt, bundle, notify):
+    """As at create: nobody listens, and that is no reason not to run."""
+    sock, env = notify(), dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock"))
+    c = rt.create(bundle.hold(), env=env)
+    sock.close()
+    rt.cmd("start", c.id, env=env).ok()
+    assert c.status() == "running"
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_service_manager_that_goes_away(rt, bundle, notify, announcer):
+    bundle.hook("poststart", "echo > " + rt.path("poststart"))
+    sock, a = notify(), announcer()
+    sock.close()
+    a.announce()
+    rt.finish(a.start).ok()
+    assert os.path.exists(rt.path("poststart")) and a.c.status() == "running"
+    a.c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_service_manager_that_is_busy(rt, notify, announcer):
+    """READY=1 is said once: it waits for room in the queue."""
+    sock, a, senders = notify(), announcer(), []
+    try:
+        while True:
+            senders.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+            senders[-1].sendto(b"other", rt.path("notify.sock"))
+    except BlockingIOError:
+        pass
+    for sender in senders:
+        sender.close()
+    a.announce()
+    receive(sock, "READY=1")
+    rt.finish(a.start).ok()
+    a.c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_program_that_never_notifies_and_no_pidfd(rt, bundle, notify):
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    notify()
+    env, command = dict(os.environ, NOTIFY_SOCKET=rt.path("notify.sock")), rt.command
+    c = rt.create(bundle.sh("exit 3"), env=env)
+    rt.command = strace("-e", "trace=pidfd_open", "-e", "inject=pidfd_open:error=EPERM", "-o", rt.path("strace")) + command
+    result = rt.cmd("start", c.id, env=env)
+    rt.command = command
+    assert result.rc == 0, result.err
+    assert c.wait() == 3
 
 
 def with_fds(rt, numbers, argv, env=None):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Terminals: requirements 86-88, 150; the foreground relay."""
 
+import contextlib
 import os
 import select
 import signal
+import socket
 import stat
 import termios
 import time
@@ -152,6 +154,22 @@ def test_socket_without_terminal(rt, bundle):
 def test_socket_missing(rt, bundle):
     bundle.process["terminal"] = True
     rt.failing_create(bundle, "--console-socket", rt.path("nobody"), match="nobody")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("option", ["--console-socket", "--pidfd-socket"])
+def test_nobody_takes_what_is_sent(rt, bundle, option):
+    """A listener with a full backlog: connecting has a deadline too, and nothing is left behind."""
+    bundle.process["terminal"] = option == "--console-socket"
+    bundle.args("/bin/true")
+    with rt.listener(rt.path("s")) as sock, contextlib.ExitStack() as waiting:
+        sock.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                caller = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+                caller.connect(rt.path("s"))
+        rt.failing_create(bundle, option, rt.path("s"), match="%s socket .*timed out" % option[2:].split("-", 1)[0],
+                          env=dict(os.environ, OCIRUN_TIMEOUT="1"))
 
 
 @pytest.mark.quick

@@ -251,7 +251,7 @@ static void test_sockets(void **state)
     close(sock);
     snprintf(path, sizeof path, "%s/%s/%s/sock", base, name, name);
     assert_true(strlen(path) > 108);
-    sock = fd_unix_connect(path, SOCK_SEQPACKET, &err);
+    sock = fd_unix_connect(path, SOCK_SEQPACKET, 0, &err);
     assert_true(sock >= 0);
     close(sock);
     close(listening);
@@ -259,7 +259,7 @@ static void test_sockets(void **state)
     assert_int_equal(err.errnum, ECONNREFUSED);
     assert_int_equal(fd_unix_connect_at(deep, "none", SOCK_SEQPACKET, &err), -1);
     assert_int_equal(err.errnum, ENOENT);
-    assert_int_equal(fd_unix_connect("@test_base-none", SOCK_STREAM, &err), -1);
+    assert_int_equal(fd_unix_connect("@test_base-none", SOCK_STREAM, 0, &err), -1);
     assert_int_equal(err.errnum, ECONNREFUSED);
     close(deep);
     assert_int_equal(count_fds(), before);

@@ -522,7 +522,7 @@ static void test_notify(void **state)
 
     assert_int_equal(notify_reopen(state_dir, manager_name, &n, &err), 0);
     send_notification(dir, "READY=1\nMAINPID=7");
-    assert_int_equal(notify_wait_ready(&n, 42, n.sock, &err), 0);
+    assert_int_equal(notify_wait_ready(&n, 42, 0, n.sock, &err), 0);
     len = recv(manager, text, sizeof text - 1, 0);
     assert_true(len > 0);
     text[len] = '\0';
