@@ -272,12 +272,11 @@ static int attach_notify(struct init *in, struct mount_object *object, int targe
         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     int procfs = init_mounts_procfs(in);
     struct err ignored = ERR_INIT;
-    bool changed =
-        !object->plain && mount_set_attr(object->fd, false, set, 0, 0, -1, &ignored) == 0;
+    bool changed = !object->plain && mount_set_attr(object->fd, false, set, 0, -1, &ignored) == 0;
 
     if (init_mounts_attach(in, object, target, err) < 0)
         return -1;
-    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, 0, procfs, err);
+    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, procfs, err);
 }
 
 /* The directory with the sd_notify socket, for the program's NOTIFY_SOCKET. */
