@@ -29,10 +29,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#ifndef MOUNT_ATTR__ATIME
-#define MOUNT_ATTR__ATIME 0x00000070
-#endif
-
 bool mount_call_is_missing(int errnum)
 {
     return errnum == ENOSYS || errnum == EPERM;
@@ -220,8 +216,8 @@ static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct
     return 0;
 }
 
-int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t explicit_clear,
-                   int procfs, struct err *err)
+int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs,
+                   struct err *err)
 {
     uint64_t now;
     int errnum;
@@ -231,17 +227,12 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_
     if (setattr_call(fd, recursive, set, clear, 0) == 0)
         return 0;
     errnum = errno;
-    if (errnum == EPERM && !recursive && mount_current_attr(fd, &now) == 0) {
-        /* Flags that came from a more privileged mount namespace are locked. "rw" is what engines
-         * write on every bind that is not asked to be read-only: no wish to unlock anything. */
-        uint64_t keep = now & clear & (~explicit_clear | MOUNT_ATTR_RDONLY);
-
-        if (keep & MOUNT_ATTR__ATIME || (clear & ~explicit_clear & MOUNT_ATTR__ATIME)) {
-            keep |= MOUNT_ATTR__ATIME;
-            set &= ~(uint64_t)MOUNT_ATTR__ATIME;
-        }
-        clear &= ~keep;
-        if (keep != 0 && setattr_call(fd, false, set, clear, 0) == 0)
+    /* Flags that came from a more privileged mount namespace are locked. "rw" is what engines write
+     * on every bind that is not asked to be read-only: no wish to unlock anything. */
+    if (errnum == EPERM && !recursive && (clear & MOUNT_ATTR_RDONLY) &&
+        mount_current_attr(fd, &now) == 0 && (now & MOUNT_ATTR_RDONLY)) {
+        clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        if (setattr_call(fd, false, set, clear, 0) == 0)
             return 0;
     }
     if (!mount_call_is_missing(errnum) || procfs < 0) {

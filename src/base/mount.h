@@ -82,14 +82,13 @@ int mount_clone(int dir, const char *path, bool recursive, bool nofollow, struct
 /**
  * mount_set_attr - set and clear MOUNT_ATTR_* of a detached or attached mount given by fd
  * @recursive: of the whole tree
- * @explicit_clear: what the user asked to clear; other bits of @clear are dropped when the kernel
- * has locked them (EPERM in a user namespace: mount_namespaces(7))
  * @procfs:    for the fallback, or -1 while the mount is detached
+ * A read-only that the kernel has locked (EPERM in a user namespace: mount_namespaces(7)) stays.
  * When mount_setattr is missing: for an attached mount a bind remount through @procfs that keeps
  * the flags that are there; recursive changes are refused by name (ENOSYS).
  */
-int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t explicit_clear,
-                   int procfs, struct err *err);
+int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs,
+                   struct err *err);
 
 /** mount_set_propagation - MS_PRIVATE, MS_SHARED, … (enum oci_propagation) of the mount at @fd; the
  * same fallback. */

@@ -300,7 +300,7 @@ int proc_pidfd(pid_t pid, uint64_t start)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-static int64_t proc_milliseconds(void)
+int64_t proc_now(void)
 {
     struct timespec now;
 
@@ -311,7 +311,7 @@ static int64_t proc_milliseconds(void)
 int proc_wait_pidfd(int pidfd, int timeout, struct err *err)
 {
     struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
-    int64_t end = timeout < 0 ? 0 : proc_milliseconds() + timeout;
+    int64_t end = timeout < 0 ? 0 : proc_now() + timeout;
     int left = timeout;
 
     for (;;) {
@@ -322,7 +322,7 @@ int proc_wait_pidfd(int pidfd, int timeout, struct err *err)
         if (n < 0 && errno != EINTR)
             return err_errno(err, "wait for a process");
         if (timeout >= 0) {
-            int64_t rest = end - proc_milliseconds();
+            int64_t rest = end - proc_now();
 
             if (n == 0 || rest <= 0)
                 return err_set(err, ETIMEDOUT, "wait for a process (%d ms)", timeout);

@@ -40,6 +40,9 @@ int proc_pidfd(pid_t pid, uint64_t start);
 /** proc_alive - whether @pid with @start runs (a zombie does not) */
 bool proc_alive(pid_t pid, uint64_t start);
 
+/** proc_now - CLOCK_MONOTONIC in milliseconds: for deadlines */
+int64_t proc_now(void);
+
 /** proc_kill_pending - whether a SIGKILL waits for the process: it is frozen, or about to end */
 bool proc_kill_pending(pid_t pid, uint64_t start);
 

@@ -187,8 +187,7 @@ int init_mounts_late_readonly(struct init *in, struct err *err)
 {
     for (size_t i = 0; i < later.readonly_n; i++) {
         int fd = later.readonly[i];
-        int result =
-            mount_set_attr(fd, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in), err);
+        int result = mount_set_attr(fd, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
 
         fd_close(fd);
         if (result < 0)
@@ -275,10 +274,9 @@ static int prepare_clone(struct init *in, const struct mount_options *o, int fd,
         rest->propagation = o->propagation_n > 0;
         return 0;
     }
-    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, o->clear, -1, err) < 0)
+    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, -1, err) < 0)
         return -1;
-    if (rest->rec_attr &&
-        mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, -1, err) < 0)
+    if (rest->rec_attr && mount_set_attr(fd, true, o->rec_set, o->rec_clear, -1, err) < 0)
         return -1;
     rest->attr = rest->rec_attr = false;
     return 0;
@@ -291,10 +289,9 @@ static int finish_bind(struct init *in, const struct mount_options *o, int fd,
 
     if (rest->slave && mount_set_propagation(fd, OCI_PROPAGATION_RSLAVE, procfs, err) < 0)
         return -1;
-    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0)
+    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, procfs, err) < 0)
         return -1;
-    if (rest->rec_attr &&
-        mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, procfs, err) < 0)
+    if (rest->rec_attr && mount_set_attr(fd, true, o->rec_set, o->rec_clear, procfs, err) < 0)
         return -1;
     if (rest->propagation)
         return init_bind_propagation(in, o, fd, err);
@@ -377,8 +374,7 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     /* rro: what is below keeps it. */
     if (late && (o->rec_set & MOUNT_ATTR_RDONLY) &&
-        mount_set_attr(source, false, 0, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RDONLY,
-                       init_mounts_procfs(in), err) < 0)
+        mount_set_attr(source, false, 0, MOUNT_ATTR_RDONLY, init_mounts_procfs(in), err) < 0)
         return -1;
     return late ? init_bind_readonly_later(in, util_take_fd(source), err) : 0;
 }

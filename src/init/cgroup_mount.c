@@ -117,7 +117,7 @@ static int attach_own(struct init *in, const struct layout *l, const struct hier
     if (init_mounts_attach_entry(in, out, target, err) < 0 ||
         (pending && mount_set_propagation(out->fd, OCI_PROPAGATION_PRIVATE, procfs, err) < 0))
         return -1;
-    return mount_set_attr(out->fd, false, set, 0, 0, procfs, err);
+    return mount_set_attr(out->fd, false, set, 0, procfs, err);
 }
 
 /* @anew: try a new mount first. */
@@ -216,7 +216,7 @@ static int mount_tree(struct init *in, const struct layout *l, const struct moun
     if (fill_tree(in, l, o, dir, err) < 0)
         return -1;
     if ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY)
-        return mount_set_attr(dir, false, MOUNT_ATTR_RDONLY, 0, 0, procfs, err);
+        return mount_set_attr(dir, false, MOUNT_ATTR_RDONLY, 0, procfs, err);
     return 0;
 }
 

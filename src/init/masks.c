@@ -212,10 +212,9 @@ static int readonly_one(struct init *in, const char *path, struct err *err)
     if (target < 0)
         return err->errnum == 0 ? 0 : -1;
     if (is_root(in, target)) /* as root.readonly */
-        return mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in),
-                              err);
+        return mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
     clone = mount_clone(target, "", true, false, err);
-    if (clone >= 0 && (mount_set_attr(clone, true, MOUNT_ATTR_RDONLY, 0, 0, -1, &attr_err) == 0)) {
+    if (clone >= 0 && (mount_set_attr(clone, true, MOUNT_ATTR_RDONLY, 0, -1, &attr_err) == 0)) {
         object = (struct mount_object){.fd = clone};
         return init_mounts_attach(in, &object, target, err);
     }
@@ -225,7 +224,7 @@ static int readonly_one(struct init *in, const char *path, struct err *err)
     clone = fd_close(clone);
     if (cover(in, target, target, true, &clone, err) < 0)
         return -1;
-    return mount_set_attr(clone, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in), err);
+    return mount_set_attr(clone, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
 }
 
 int init_readonly_paths(void *init, struct err *err)

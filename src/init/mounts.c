@@ -155,8 +155,8 @@ static int bind_host_fs(struct init *in, const char *type, const struct mount_op
     if (attach_or_close(in, out, target, &failed) < 0)
         return -1;
     if ((pending && mount_set_propagation(out->fd, OCI_PROPAGATION_RSLAVE, procfs, &failed) < 0) ||
-        (mount_set_attr(out->fd, true, o->set, 0, 0, procfs, &failed) < 0 &&
-         mount_set_attr(out->fd, false, o->set, 0, 0, procfs, &failed) < 0)) {
+        (mount_set_attr(out->fd, true, o->set, 0, procfs, &failed) < 0 &&
+         mount_set_attr(out->fd, false, o->set, 0, procfs, &failed) < 0)) {
         out->fd = fd_close(out->fd);
         return -1;
     }
@@ -235,10 +235,10 @@ static int remount(struct init *in, const struct oci_mount *m, const struct moun
         (o->data_n > 0 || ((o->sb_set | o->sb_clear) & ~(unsigned long)MS_RDONLY) != 0)) {
         if (mount_reconfigure(fd, o, procfs, err) < 0)
             return -1;
-    } else if (mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0) {
+    } else if (mount_set_attr(fd, false, o->set, o->clear, procfs, err) < 0) {
         return -1;
     }
-    if (mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, procfs, err) < 0)
+    if (mount_set_attr(fd, true, o->rec_set, o->rec_clear, procfs, err) < 0)
         return -1;
     return init_bind_propagation(in, o, fd, err);
 }
@@ -272,12 +272,11 @@ static int attach_notify(struct init *in, struct mount_object *object, int targe
         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     int procfs = init_mounts_procfs(in);
     struct err ignored = ERR_INIT;
-    bool changed =
-        !object->plain && mount_set_attr(object->fd, false, set, 0, 0, -1, &ignored) == 0;
+    bool changed = !object->plain && mount_set_attr(object->fd, false, set, 0, -1, &ignored) == 0;
 
     if (init_mounts_attach(in, object, target, err) < 0)
         return -1;
-    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, 0, procfs, err);
+    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, procfs, err);
 }
 
 /* The directory with the sd_notify socket, for the program's NOTIFY_SOCKET. */

@@ -228,7 +228,7 @@ int init_rootfs_finish(void *init, struct err *err)
         return err_context(err, "read-only mount");
     open_files_restore();
     if (in->config.root != NULL && in->config.root->readonly &&
-        mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, 0, procfs, err) < 0)
+        mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, procfs, err) < 0)
         return err_context(err, "read-only /");
     return 0;
 }
