@@ -280,6 +280,20 @@ static void hook_drain(struct hook_child *c, int which)
             break;
 }
 
+/* Nobody waits for the hook any more. In init it ends with us, and what called us from it gets its
+ * answer. */
+static void hook_abandon(const struct hook_child *c)
+{
+    struct err ignored;
+
+    if (c->run->die_with_parent)
+        return;
+    kill(-c->pid, SIGKILL);
+    kill(c->pid, SIGKILL);
+    if (proc_wait_pidfd(c->fds[HOOK_PIDFD], KILL_WAIT, &ignored) == 0)
+        waitpid(c->pid, NULL, WNOHANG);
+}
+
 /* Wait until the hook is gone, reading what it writes. Returns -1 when it has outlived a kill. */
 static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
 {
@@ -302,8 +316,10 @@ static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
         for (int i = 0; n > 0 && i < HOOK_PIDFD; i++)
             if (pfds[i].revents)
                 hook_read(c, i);
-        if (n > 0 && pfds[HOOK_FDS].revents && c->run->wake(c->run->data, err) < 0)
+        if (n > 0 && pfds[HOOK_FDS].revents && c->run->wake(c->run->data, err) < 0) {
+            hook_abandon(c);
             return -1;
+        }
         /* Looked at on every turn: a hook that writes without pause has a deadline too. */
         if (!end || hook_now() < end)
             continue;

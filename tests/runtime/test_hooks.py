@@ -4,6 +4,7 @@
 import json
 import os
 import shlex
+import signal
 
 import pytest
 
@@ -478,3 +479,37 @@ def test_hook_background_child_does_not_block(rt, bundle):
     pid = int(read(log_of(rt)))
     assert read("/proc/%d/comm" % pid) == "sleep\n"
     os.kill(pid, 9)
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_run_is_interrupted_while_a_hook_runs(rt, bundle, kind, sig):
+    """Whoever does not want to wait for it any more finds everything undone, the hook ended."""
+    where = bundle.rootfs if kind == "startContainer" else ""
+    gate, entered = "/data/gate" if where else rt.path("gate"), "/data/in" if where else rt.path("in")
+    os.mkfifo(where + gate)
+    if kind == "createContainer":
+        bundle.add_mount(rt.dir, rt.dir, "bind", ["bind"])
+    bundle.hook(kind, "echo > %s; read x < %s" % (entered, gate)).hook("poststop", "echo ran > " + rt.path("poststop"))
+    bundle.hold().save()
+    proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id())
+    until(lambda: os.path.exists(where + entered), "the hook")
+    proc.send_signal(sig)
+    result = rt.finish(proc)
+    assert result.rc == 128 + sig and not result.died
+    assert "interrupted by " + sig.name in result.err
+    assert rt.states() == [] and read(rt.path("poststop")) == "ran\n"
+
+
+@pytest.mark.ocirun_only
+def test_nohup_run_is_not_interrupted(rt, bundle):
+    os.mkfifo(rt.path("gate"))
+    bundle.hook("createRuntime", "echo > %s; read x < %s" % (rt.path("in"), rt.path("gate")))
+    bundle.sh("trap '' HUP; echo ran").save()
+    rt.command = ["nohup"] + rt.command
+    proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id())
+    until(lambda: os.path.exists(rt.path("in")), "the hook")
+    proc.send_signal(signal.SIGHUP)
+    write(rt.path("gate"), "go\n")
+    assert "interrupted" not in rt.finish(proc).err
