@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded.
+/*
+ * pause and resume are the cgroup's freezer; the status is read back from it, nothing is recorded.
+ * pause holds the container's lock: frozen by version 1 after delete has thawed it, a process that
+ * was killed would not end. A hook that freezes its own cgroup goes without, for nobody could
+ * delete what is locked by somebody frozen.
  */
 #include "base/wording.h"
+#include "host/inside.h"
 #include "host/store.h"
 
 static int find_in_status(const struct runtime *rt, const char *id, bool paused, struct found *f,
@@ -13,6 +18,9 @@ static int find_in_status(const struct runtime *rt, const char *id, bool paused,
         return -1;
     if (f->record.cgroup.places_n == 0)
         return err_set(err, 0, "the container has no cgroup that could be frozen");
+    if (!paused && !inside_foreign(&f->record) && !inside_cgroup(&f->record) &&
+        store_lock(f->dir, rt->timeout, err) < 0)
+        return -1;
     status = store_status(f);
     if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
         return err_set(err, 0, WORDING_NOT_RUNNING);

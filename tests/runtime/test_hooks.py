@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from harness import pid_wait, read, until, write
+from harness import cgroup_of, pid_wait, read, until, write
 
 KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 CREATE = KINDS[:3]
@@ -416,6 +416,24 @@ def test_hook_inside_signals_what_waits(rt, bundle, pids):
     assert read(rt.path("rc")) == "0\n", read(log_of(rt))
     assert pid_wait(int(read(rt.path("pid")))) == 143
     rt.cmd("delete", ident).ok()
+
+
+@pytest.mark.ocirun_only
+def test_hook_pauses_itself(rt, bundle):
+    """Frozen as it is, it holds nothing that others need."""
+    ident = rt.new_id()
+    shared_pids(bundle, "shared")
+    calling(rt, bundle.hold(), "createContainer", ident, "pause")
+    bundle.save()
+    create = rt.popen("create", "--bundle", bundle.dir, ident)
+    until(lambda: rt.cmd("state", ident).rc == 0 and rt.state(ident)["status"] == "created", "init")
+    groups = cgroup_of(rt.state(ident)["pid"])
+    if "freezer" in groups:
+        until(lambda: read(groups["freezer"] + "/freezer.state") == "FROZEN\n", "the hook")
+    else:
+        until(lambda: "frozen 1" in read(groups[""] + "/cgroup.events"), "the hook")
+    rt.cmd("delete", "--force", ident).ok()
+    create.wait()
 
 
 @pytest.mark.ocirun_only
