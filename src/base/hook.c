@@ -369,11 +369,14 @@ static int hook_report(const struct hook_child *c, uint64_t timeout, int status,
                    (unsigned long long)c->took, separator, text);
 }
 
-/* A hook that was not waited for to its end: it must not go on beside whatever is undone now. */
+/* A hook that was not waited for to its end: it must not go on beside whatever is undone now. In
+ * init it ends with us, and what called us from it gets its answer. */
 static void hook_end(const struct hook_child *c)
 {
     struct err ignored = ERR_INIT;
 
+    if (c->run->die_with_parent)
+        return;
     kill(-c->pid, SIGKILL);
     kill(c->pid, SIGKILL);
     if (c->timed_out || proc_wait_pidfd(c->fds[HOOK_PIDFD], KILL_WAIT, &ignored) == 0)

@@ -215,7 +215,8 @@ int protocol_send(int sock, enum protocol_type type, const void *data, size_t le
 
 /**
  * protocol_receive - the next message
- * Returns 1; 0 at end of file (the other side is gone); -1 on failure. Fds in the message are owned
+ * Returns 1; 0 at end of file (the other side is gone); -1 on failure, errnum EAGAIN after the
+ * socket's SO_RCVTIMEO, ECANCELED for a signal (base/interrupt.h). Fds in the message are owned
  * by the caller (protocol_message_clear()).
  */
 int protocol_receive(int sock, struct protocol_message *m, struct err *err);

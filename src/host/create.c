@@ -230,7 +230,7 @@ static void init_kill(void *subject)
 {
     struct creation *c = subject;
 
-    spawn_kill(&c->spawn);
+    spawn_kill(&c->spawn, c->rt->timeout);
 }
 
 static int cgroup_join(void *subject, struct err *err)

@@ -2,9 +2,11 @@
 /*
  * run is create, start, and, in the foreground, everything until the end: the relay, the exit
  * status, delete. Signals are blocked and collected from before the process exists, so that none is
- * lost.
+ * lost. Until the program runs one that asks us to end interrupts what we wait for, and everything
+ * is undone; afterwards it is the program's.
  */
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
@@ -79,8 +81,10 @@ static int run_foreground(const struct runtime *rt, struct creation *c, int sign
         result = relay_terminal_begin(c->console, err);
     if (result == 0)
         result = start_created(rt, c, false, err);
-    if (result == 0)
+    if (result == 0) {
+        interrupt_ignore();
         result = follow(c, signals, status, err);
+    }
     relay_terminal_end();
     if (result < 0) {
         discard(rt, c);
@@ -101,7 +105,7 @@ int container_run(const struct runtime *rt, const struct create_options *o, int 
     c.setup.flags |= SETUP_RUN;
     if (result == 0 && !o->detach) {
         signals = relay_signals_open(err);
-        result = signals < 0 ? -1 : 0;
+        result = signals < 0 ? -1 : interrupt_watch(err);
     }
     if (result == 0)
         result = creation_make(&c, err);
@@ -112,6 +116,7 @@ int container_run(const struct runtime *rt, const struct create_options *o, int 
     } else if (result == 0) {
         result = run_foreground(rt, &c, signals, status, err);
     }
+    interrupt_ignore();
     creation_close(&c);
     return result;
 }

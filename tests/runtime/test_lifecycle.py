@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from harness import cgroup_of, read, until, write
+from harness import cgroup_of, read, until, waits_in, write
 
 
 @pytest.mark.quick
@@ -526,11 +526,6 @@ def test_delete_during_start_is_refused(rt, bundle):
     c.stop()
 
 
-def waits_for_a_message(proc):
-    """Whether a process is in recvfrom or recvmsg, by number (x86_64, the others)."""
-    return read("/proc/%d/syscall" % proc.pid).split()[0] in ("45", "47", "207", "212")
-
-
 @pytest.mark.ocirun_only
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("order", [("start", "delete"), ("delete", "start")], ids="-then-".join)
@@ -541,7 +536,7 @@ def test_start_and_delete_at_a_time(rt, bundle, order):
     procs = []
     for command in order:
         procs.append(rt.popen(command, c.id))
-        until(lambda: procs[-1].poll() is not None or waits_for_a_message(procs[-1]), command)
+        until(lambda: procs[-1].poll() is not None or waits_in(procs[-1].pid, "recvfrom", "recvmsg"), command)
     os.kill(c.pid, signal.SIGCONT)
     first, second = [rt.finish(p) for p in procs]
     first.ok()
