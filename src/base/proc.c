@@ -280,6 +280,21 @@ bool proc_kill_pending(pid_t pid, uint64_t start)
            (signals & 1ULL << (SIGKILL - 1)) != 0;
 }
 
+bool proc_ended_as(pid_t pid, uint64_t start, const char *name)
+{
+    char path[40], text[64];
+
+    /* What has begun to end has no memory, and so no executable; it still has its name. */
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    if (readlink(path, text, sizeof text) >= 0 || errno != ENOENT)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    if (proc_read(path, text, sizeof text) <= 0)
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    return strcmp(text, name) == 0 && proc_start_time(pid) == start;
+}
+
 int proc_pidfd(pid_t pid, uint64_t start)
 {
     int fd;

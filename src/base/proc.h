@@ -32,6 +32,10 @@ uint64_t proc_start_time(pid_t pid);
  * by its parent yet; -1: not known */
 int proc_exit_status(pid_t pid, uint64_t start);
 
+/** proc_ended_as - whether a process has ended, or begun to, while it was called @name (comm);
+ * false when it cannot be told. One system call for a process that lives. */
+bool proc_ended_as(pid_t pid, uint64_t start, const char *name);
+
 /** proc_pidfd - pidfd of @pid if its start time is still @start (0: any); -1 with errno ESRCH
  * otherwise, and with ENOSYS or EPERM where pidfd_open is missing or filtered: the caller decides
  */

@@ -41,7 +41,8 @@
 #include <sys/types.h>
 
 #define PROTOCOL_VERSION 3
-#define PROTOCOL_FD 3 /* the socket in a fresh init */
+#define PROTOCOL_FD 3                    /* the socket in a fresh init */
+#define PROTOCOL_INIT_NAME "ocirun-init" /* of the process, until it executes the program */
 #define PROTOCOL_MAX_FDS 32
 #define PROTOCOL_MAX_PAYLOAD 16384
 

@@ -389,7 +389,11 @@ static int wait_ready(void *subject, struct err *err)
     c->record.hook = (struct record_process){0};
     if (store_stage(c->dir, &c->record, &c->committed, err) < 0)
         return -1;
-    return expect(c, PROTOCOL_READY, &m, err);
+    if (expect(c, PROTOCOL_READY, &m, err) < 0)
+        return -1;
+    if (c->bundle.config.hooks && c->bundle.config.hooks->create_container_n)
+        spawn_deadline(&c->spawn, c->rt->timeout);
+    return 0;
 }
 
 static int cgroup_apply_limits(void *subject, struct err *err)

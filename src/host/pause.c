@@ -7,8 +7,8 @@
  * What the v1 freezer holds does not die of SIGKILL. delete thaws after the signal, and pause holds
  * the container's lock, so that it does not freeze again what delete waits for. kill takes no lock:
  * it thaws after the signal, and pause looks for the signal after it has frozen, whichever of them
- * is last. A hook that freezes its own cgroup goes without the lock, for nobody could delete what is
- * locked by somebody frozen.
+ * is last. A hook that freezes its own cgroup goes without the lock, for nobody could delete what
+ * is locked by somebody frozen.
  */
 #include "base/proc.h"
 #include "base/wording.h"

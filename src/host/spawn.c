@@ -40,7 +40,6 @@
 
 #include <linux/capability.h>
 
-
 bool spawn_privileged(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};

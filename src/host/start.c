@@ -116,6 +116,20 @@ static void wait_ready(const struct found *f, int pidfd, struct notify *notify)
         log_warning("%s", err.text);
 }
 
+/* The end of file comes as well when init is killed at its execve, by the program's seccomp filter
+ * for instance. Then it has ended under its own name, which a program that was quick has not. */
+static int look_for_program(const struct record *r, struct err *err)
+{
+    char name[24];
+    int status;
+
+    if (!proc_ended_as((pid_t)r->init.pid, r->init.start_time, PROTOCOL_INIT_NAME))
+        return 0;
+    status = proc_exit_status((pid_t)r->init.pid, r->init.start_time);
+    return err_set(err, 0, "init was killed%s%s before the program ran", status > 128 ? " by " : "",
+                   status > 128 ? proc_signal_name(status - 128, name) : "");
+}
+
 /* Talk to init until its end of the connection closes. Returns 0 when the program runs. */
 static int converse(const struct runtime *rt, const struct found *f, int sock,
                     struct notify *notify, struct err *err)
@@ -143,7 +157,7 @@ static int converse(const struct runtime *rt, const struct found *f, int sock,
         return -1;
     got = protocol_expect(sock, PROTOCOL_READY, &m, err);
     /* An error of init's has its stage; without one this is the end of file. */
-    return got < 0 && err->errnum == EPIPE && !err->stage[0] ? 0 : -1;
+    return got < 0 && err->errnum == EPIPE && !err->stage[0] ? look_for_program(r, err) : -1;
 }
 
 static void destroy(const struct runtime *rt, const struct found *f)

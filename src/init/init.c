@@ -179,6 +179,8 @@ void init_main(int argc, char **argv)
     (void)argc;
     (void)argv;
     prepare(&in);
+    /* Some kernels name what execveat() runs after the number of the fd, and start looks for it. */
+    prctl(PR_SET_NAME, PROTOCOL_INIT_NAME);
     /* It came through execve, but is not for hooks or the program. */
     fcntl(PROTOCOL_FD, F_SETFD, FD_CLOEXEC);
     /* Somebody who runs the binary under this name by hand has no socket there. */

@@ -155,9 +155,9 @@ def alive(pid):
         return False
 
 
-CALL_NUMBERS = {"flock": 73, "openat": 257, "poll": 7, "ppoll": 271, "recvfrom": 45, "recvmsg": 47, "wait4": 61}
+CALL_NUMBERS = {"connect": 42, "flock": 73, "openat": 257, "poll": 7, "ppoll": 271, "recvfrom": 45, "recvmsg": 47, "wait4": 61}
 if os.uname().machine != "x86_64":
-    CALL_NUMBERS = {"flock": 32, "openat": 56, "ppoll": 73, "recvfrom": 207, "recvmsg": 212, "wait4": 260}
+    CALL_NUMBERS = {"connect": 203, "flock": 32, "openat": 56, "ppoll": 73, "recvfrom": 207, "recvmsg": 212, "wait4": 260}
 
 
 def waits_in(pid, *calls):

@@ -5,10 +5,11 @@ import json
 import os
 import shlex
 import signal
+import socket
 
 import pytest
 
-from harness import cgroup_of, pid_wait, read, until, write
+from harness import cgroup_of, pid_wait, read, until, waits_in, write
 
 KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 CREATE = KINDS[:3]
@@ -531,3 +532,22 @@ def test_nohup_run_is_not_interrupted(rt, bundle):
     proc.send_signal(signal.SIGHUP)
     write(rt.path("gate"), "go\n")
     assert "interrupted" not in rt.finish(proc).err
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_deadline_after_createcontainer(rt, bundle):
+    """Such a hook takes what time it takes; init, once it is ready, does not."""
+    bundle.hook("createContainer", "exit 0").args("/bin/true").save()
+    path, ident = rt.path("pidfd"), rt.new_id()
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)                  # there is room for one: create waits to hand over the pidfd
+        create = rt.popen("create", "--bundle", bundle.dir, "--pidfd-socket", path, ident,
+                          env=dict(os.environ, OCIRUN_TIMEOUT="3"))
+        until(lambda: waits_in(create.pid, "connect"), "create to connect")
+        os.kill(rt.state(ident)["pid"], signal.SIGSTOP)
+        listener.accept()[0].close()
+        assert "did not answer within 3 s" in rt.finish(create).fails().err
+    assert rt.states() == []

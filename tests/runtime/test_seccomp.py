@@ -302,3 +302,21 @@ def test_profile_that_denies_most(rt, bundle):
     setsid umask connect socket sendmsg recvmsg sendto recvfrom""".split()
     profile(bundle, "SCMP_ACT_ERRNO", rule("SCMP_ACT_ALLOW", *names), architectures=["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"])
     assert rt.sh(bundle, "echo ok; mkdir /data/x 2>/dev/null || echo denied") == "ok\ndenied\n"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("command", ["start", "run", "run-d"])
+@pytest.mark.parametrize("late", [False, True])
+def test_killed_before_the_program(rt, bundle, command, late):
+    """A filter that kills at execve: the program has never run, and start says so."""
+    bundle.process["noNewPrivileges"] = late
+    profile(bundle.args("/bin/true"), "SCMP_ACT_ALLOW", rule("SCMP_ACT_KILL_PROCESS", "execve"))
+    if command == "start":
+        c = rt.create(bundle)
+        assert "before the program ran" in c.start().fails().err
+        assert c.wait() == 128 + 31 and c.status() == "stopped"
+        c.delete().ok()
+        return
+    result = rt.run(bundle, *["-d"] * (command == "run-d")).fails()
+    assert "before the program ran" in result.err
+    assert rt.states() == []
