@@ -43,7 +43,7 @@ static void trim_utf8(char *text)
 {
     size_t len = strlen(text);
 
-    while (len > 0 && !scan_is_utf8(text, len))
+    while (len > 0 && !oci_is_utf8(text, len))
         text[--len] = '\0';
 }
 

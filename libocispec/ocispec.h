@@ -104,6 +104,18 @@ char *oci_encode_array(const struct oci_table *table, const void *objects, size_
                        enum oci_style style, size_t *len);
 
 /**
+ * oci_utf8_length - the length of the UTF-8 character (RFC 3629: no overlong forms, no surrogates)
+ * at @text, which has @len > 0 bytes; 0 if it is none
+ */
+size_t oci_utf8_length(const char *text, size_t len);
+
+/**
+ * oci_is_utf8 - whether a text is UTF-8 throughout. What is encoded has to be: nothing else would
+ * be decoded again.
+ */
+bool oci_is_utf8(const char *text, size_t len);
+
+/**
  * oci_schema - the JSON Schema (draft 2020-12) of the document that @table describes
  * Returns the text (free() it), or NULL when memory is exhausted.
  */

@@ -50,6 +50,8 @@ enum oci_row_flags {
     OCI_ABSOLUTE_EACH = 1 << 8, /* STRINGS: each begins with / */
     OCI_NO_NEWLINE = 1 << 9,    /* STRING, STRINGS: no line feed */
     OCI_EMPTY = 1 << 10,        /* arrays: no element is defined, any is an error */
+    OCI_MAX_ABSENT = 1 << 11,   /* OPT_U64: UINT64_MAX equals absent, whatever the range: engines in
+                                   Go wrote uint64(-1) for "not set". Not part of the schema. */
 };
 
 /* Names of an enum's values. @what completes "… is not a(n) WHAT": "namespace type". A value may

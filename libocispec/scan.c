@@ -244,33 +244,29 @@ void scan_position(const char *text, size_t len, size_t offset, unsigned *line, 
     }
 }
 
-/* The length of the character at @text, 0 if it is none. */
-static size_t utf8_length(const unsigned char *text, size_t len)
+size_t oci_utf8_length(const char *text, size_t len)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t size = text[0] < 0x80   ? 1
-                  : text[0] < 0xc0 ? 0
-                  : text[0] < 0xe0 ? 2
-                  : text[0] < 0xf0 ? 3
-                                   : 4;
+    const unsigned char *s = (const unsigned char *)text;
+    size_t size = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
     uint32_t code;
 
     if (size == 1)
         return 1;
-    if (size == 0 || size > len || text[0] > 0xf4)
+    if (size == 0 || size > len || s[0] > 0xf4)
         return 0;
-    code = text[0] & (0x7fu >> size);
+    code = s[0] & (0x7fu >> size);
     for (size_t i = 1; i < size; i++) {
-        if ((text[i] & 0xc0) != 0x80)
+        if ((s[i] & 0xc0) != 0x80)
             return 0;
-        code = code << 6 | (text[i] & 0x3f);
+        code = code << 6 | (s[i] & 0x3f);
     }
     if (code < least[size] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
         return 0;
     return size;
 }
 
-bool scan_is_utf8(const char *text, size_t len)
+bool oci_is_utf8(const char *text, size_t len)
 {
     size_t i = 0;
 
@@ -285,7 +281,7 @@ bool scan_is_utf8(const char *text, size_t len)
                 continue;
             }
         }
-        size = utf8_length((const unsigned char *)text + i, len - i);
+        size = oci_utf8_length(text + i, len - i);
         if (!size)
             return false;
         i += size;

@@ -22,11 +22,6 @@ bool scan_fault(const char *text, size_t len, size_t *offset, const char **messa
 void scan_position(const char *text, size_t len, size_t offset, unsigned *line, unsigned *column);
 
 /**
- * scan_is_utf8 - whether a text is UTF-8 (RFC 3629: no overlong forms, no surrogates)
- */
-bool scan_is_utf8(const char *text, size_t len);
-
-/**
  * scan_is_plain - whether a member's name can stand in a path as it is; else it is written ["name"]
  */
 bool scan_is_plain(const char *name, size_t len);

@@ -36,11 +36,12 @@ static const struct oci_table time_offsets_table = {
     .closed = true,
 };
 
+/* The kernel's dev_t has 12 bits and 20 (linux/kdev_t.h): more would be another device. */
 static const struct oci_row device_rows[] = {
     OCI_STRING(struct oci_device, path, "path", OCI_REQUIRED | OCI_ABSOLUTE),
     OCI_ENUM(struct oci_device, type, "type", oci_device_type_names, OCI_REQUIRED),
-    OCI_OPT_I64(struct oci_device, major, "major", 0),
-    OCI_OPT_I64(struct oci_device, minor, "minor", 0),
+    OCI_OPT_I64_RANGE(struct oci_device, major, "major", 0, 0xfff, 0),
+    OCI_OPT_I64_RANGE(struct oci_device, minor, "minor", 0, 0xfffff, 0),
     OCI_OPT_U64_RANGE(struct oci_device, file_mode, "fileMode", 0, UINT32_MAX, 0),
     OCI_OPT_U64_RANGE(struct oci_device, uid, "uid", 0, OCI_ID_MAX, 0),
     OCI_OPT_U64_RANGE(struct oci_device, gid, "gid", 0, OCI_ID_MAX, 0),

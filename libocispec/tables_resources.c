@@ -25,7 +25,7 @@ static const struct oci_row memory_rows[] = {
     OCI_OPT_I64(struct oci_memory, swap, "swap", 0),
     OCI_OPT_I64(struct oci_memory, kernel, "kernel", 0),
     OCI_OPT_I64(struct oci_memory, kernel_tcp, "kernelTCP", 0),
-    OCI_OPT_U64_RANGE(struct oci_memory, swappiness, "swappiness", 0, 100, 0),
+    OCI_OPT_U64_RANGE(struct oci_memory, swappiness, "swappiness", 0, 100, OCI_MAX_ABSENT),
     OCI_OPT_BOOL(struct oci_memory, disable_oom_killer, "disableOOMKiller", 0),
     OCI_OPT_BOOL(struct oci_memory, use_hierarchy, "useHierarchy", 0),
     OCI_OPT_BOOL(struct oci_memory, check_before_update, "checkBeforeUpdate", 0),

@@ -58,7 +58,7 @@ int value_check_text(struct decoder *d, const struct json_event *event)
     if (event->escaped &&
         !surrogates_paired(d->text + event->start + 1, event->end - event->start - 2))
         return decode_fail(d, event->start, "%s has half of a surrogate pair", what);
-    if (!scan_is_utf8(event->text, event->len))
+    if (!oci_is_utf8(event->text, event->len))
         return decode_fail(d, event->start, "%s is not valid UTF-8", what);
     /* Only an escape can bring one in: as it is, the parser refuses it. */
     if (event->escaped && memchr(event->text, '\0', event->len))
@@ -289,6 +289,8 @@ static void store_number(const struct oci_row *row, void *object, uint64_t value
     }
 }
 
+#define UINT64_MAX_TEXT "18446744073709551615"
+
 /* ---- members, elements
  * ------------------------------------------------------------------------------ */
 
@@ -334,6 +336,9 @@ int value_store(struct decoder *d, const struct oci_row *row, void *object,
             memcpy(at(object, row->offset), &opt_bool, sizeof(opt_bool));
         return 0;
     case JSON_NUMBER:
+        if ((row->flags & OCI_MAX_ABSENT) && event->len == strlen(UINT64_MAX_TEXT) &&
+            memcmp(event->text, UINT64_MAX_TEXT, event->len) == 0)
+            return 0;
         if (number_value(d, row, event, &number) < 0)
             return -1;
         store_number(row, object, number);

@@ -234,12 +234,8 @@ int fd_memfd(const char *name, const void *data, size_t len, struct err *err)
 
 /* ---- close_range ---------------------------------------------------------------------------- */
 
-static int fd_close_one(int fd, bool cloexec)
+static int fd_cloexec(int fd)
 {
-    if (!cloexec) {
-        close(fd);
-        return 0;
-    }
     return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 && errno != EBADF ? -1 : 0;
 }
 
@@ -251,10 +247,9 @@ struct fd_dirent { /* getdents64(2) */
     char name[];
 };
 
-/* One pass over the fd directory @list. Closing while reading is safe: procfs keeps its place by
- * the fd's number. readdir() is not used because the caller may be a child between fork and exec.
- */
-static int fd_walk_list(int list, unsigned first, bool cloexec)
+/* One pass over the fd directory @list. readdir() is not used because the caller may be a child
+ * between fork and exec. */
+static int fd_walk_list(int list, unsigned first)
 {
     char buf[2048] __attribute__((aligned(8)));
     long n;
@@ -268,7 +263,7 @@ static int fd_walk_list(int list, unsigned first, bool cloexec)
             at += entry->len;
             if (end == entry->name || *end || fd < first || fd > INT_MAX || (int)fd == list)
                 continue;
-            if (fd_close_one((int)fd, cloexec) < 0)
+            if (fd_cloexec((int)fd) < 0)
                 return -1;
         }
     return n < 0 ? -1 : 0;
@@ -286,13 +281,13 @@ static int fd_open_list(int procfs)
     return util_take_fd(list);
 }
 
-static int fd_range(unsigned first, int procfs, bool cloexec)
+int fd_cloexec_from(unsigned first, int procfs)
 {
     struct rlimit limit = {.rlim_max = LAST_FD};
     unsigned last = LAST_FD;
     int list, ret;
 
-    if (sys_close_range(first, ~0U, cloexec ? CLOSE_RANGE_CLOEXEC : 0) == 0)
+    if (sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         return 0;
     /* EINVAL: close_range of 5.9 and 5.10 does not know the flag (it came with 5.11). */
     if (errno != ENOSYS && errno != EPERM && errno != EINVAL)
@@ -300,7 +295,7 @@ static int fd_range(unsigned first, int procfs, bool cloexec)
 
     list = fd_open_list(procfs);
     if (list >= 0) {
-        ret = fd_walk_list(list, first, cloexec);
+        ret = fd_walk_list(list, first);
         fd_close(list);
         if (ret == 0)
             return 0;
@@ -308,17 +303,7 @@ static int fd_range(unsigned first, int procfs, bool cloexec)
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < last)
         last = (unsigned)limit.rlim_max;
     for (unsigned fd = first; fd < last; fd++)
-        if (fd_close_one((int)fd, cloexec) < 0)
+        if (fd_cloexec((int)fd) < 0)
             return -1;
     return 0;
-}
-
-int fd_close_from(unsigned first, int procfs)
-{
-    return fd_range(first, procfs, false);
-}
-
-int fd_cloexec_from(unsigned first, int procfs)
-{
-    return fd_range(first, procfs, true);
 }

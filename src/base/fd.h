@@ -64,23 +64,14 @@ int fd_replace_file_at(int dir, const char *name, const void *data, size_t len, 
 int fd_memfd(const char *name, const void *data, size_t len, struct err *err);
 
 /**
- * fd_close_from, fd_cloexec_from - close every fd from @first on, or make it close-on-exec
+ * fd_cloexec_from - make every fd from @first on close-on-exec
  * @procfs: procfs directory fd for kernels and filters without close_range(2), or -1: /proc, if it
- * is a procfs. May be closed by the call. Usable between fork and exec. Return 0, or -1 with errno.
+ * is a procfs. Usable between fork and exec. Returns 0, or -1 with errno.
  */
-int fd_close_from(unsigned first, int procfs);
 int fd_cloexec_from(unsigned first, int procfs);
 
 /** fd_send - send @len > 0 bytes and @n fds (n may be 0) as one message. Never raises SIGPIPE. */
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n, struct err *err);
-
-/**
- * fd_receive - receive one message and up to @max_fds fds (close-on-exec)
- * @n:  set to the number of fds received; surplus ones are closed
- * Returns the message's length, 0 at end of file, -1 on failure.
- */
-ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t max_fds, size_t *n,
-                   struct err *err);
 
 /** fd_unix_connect_at, fd_unix_listen_at - AF_UNIX socket called @name in directory @dir, reached
  * through /proc/self/fd so that the length of the directory's path does not matter (unix(7): 107).

@@ -62,55 +62,6 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n, st
     return 0;
 }
 
-static void fd_take_rights(struct msghdr *msg, int *fds, size_t max_fds, size_t *n)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (*n < max_fds)
-                fds[(*n)++] = fd;
-            else
-                fd_close(fd);
-        }
-    }
-}
-
-ssize_t fd_receive(int sock, void *data, size_t size, int *fds, size_t max_fds, size_t *n,
-                   struct err *err)
-{
-    struct iovec iov = {.iov_base = data, .iov_len = size};
-    union fd_control control;
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = &control,
-                         .msg_controllen = sizeof control};
-    size_t taken = 0;
-    ssize_t got;
-
-    *n = 0;
-    do
-        got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return err_errno(err, "receive a message");
-    fd_take_rights(&msg, fds, max_fds, &taken);
-    if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-        for (size_t i = 0; i < taken; i++)
-            fd_close(fds[i]);
-        /* There is room for all fds of a message, so what cut them off is our limit of open files.
-         */
-        return err_set(err, msg.msg_flags & MSG_TRUNC ? EMSGSIZE : EMFILE, "receive a message");
-    }
-    *n = taken;
-    return got;
-}
-
 static int fd_unix_address(struct sockaddr_un *address, const char *path)
 {
     size_t len = strlen(path);

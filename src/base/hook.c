@@ -38,7 +38,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TAIL_MAX 4096
@@ -68,14 +67,6 @@ struct hook_child {
     uint64_t begin, took; /* milliseconds */
     struct tail tails[2];
 };
-
-static uint64_t hook_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- the child ------------------------------------------------------------------------------ */
 
@@ -218,7 +209,7 @@ static int hook_spawn(struct hook_child *c, struct err *err)
         return -1;
     if (c->run->born && pipe2(c->gate, O_CLOEXEC) < 0)
         return err_errno(err, "pipe");
-    c->begin = hook_now();
+    c->begin = (uint64_t)proc_now();
     c->pid = hook_clone(&c->fds[HOOK_PIDFD]);
     if (c->pid == 0)
         hook_child(c);
@@ -283,13 +274,14 @@ static void hook_drain(struct hook_child *c, int which)
             break;
 }
 
-/* Wait until the hook is gone, reading what it writes. Returns -1 when it has outlived a kill. */
+/* Wait until the hook is gone, reading what it writes. Returns -1 when it has outlived a kill, and
+ * when it cannot be waited for or need not be (run->wake has failed). */
 static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
 {
     uint64_t end = timeout ? c->begin + timeout : 0;
 
     for (;;) {
-        uint64_t now = hook_now();
+        uint64_t now = (uint64_t)proc_now();
         struct pollfd pfds[HOOK_FDS + 1];
         int left = !end ? -1 : end <= now ? 0 : end - now > INT_MAX ? INT_MAX : (int)(end - now);
         int n;
@@ -308,7 +300,7 @@ static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
         if (n > 0 && pfds[HOOK_FDS].revents && c->run->wake(c->run->data, err) < 0)
             return -1;
         /* Looked at on every turn: a hook that writes without pause has a deadline too. */
-        if (!end || hook_now() < end)
+        if (!end || (uint64_t)proc_now() < end)
             continue;
         if (c->timed_out) {
             char who[128];
@@ -319,9 +311,9 @@ static int hook_wait(struct hook_child *c, uint64_t timeout, struct err *err)
         c->timed_out = true;
         kill(-c->pid, SIGKILL);
         kill(c->pid, SIGKILL);
-        end = hook_now() + KILL_WAIT;
+        end = (uint64_t)proc_now() + KILL_WAIT;
     }
-    c->took = hook_now() - c->begin;
+    c->took = (uint64_t)proc_now() - c->begin;
     for (int i = 0; i < HOOK_PIDFD; i++)
         hook_drain(c, i);
     return 0;
@@ -377,6 +369,20 @@ static int hook_report(const struct hook_child *c, uint64_t timeout, int status,
                    (unsigned long long)c->took, separator, text);
 }
 
+/* A hook that was not waited for to its end: it must not go on beside whatever is undone now. In
+ * init it ends with us, and what called us from it gets its answer. */
+static void hook_end(const struct hook_child *c)
+{
+    struct err ignored = ERR_INIT;
+
+    if (c->run->die_with_parent)
+        return;
+    kill(-c->pid, SIGKILL);
+    kill(c->pid, SIGKILL);
+    if (c->timed_out || proc_wait_pidfd(c->fds[HOOK_PIDFD], KILL_WAIT, &ignored) == 0)
+        waitpid(c->pid, NULL, WNOHANG);
+}
+
 static int hook_run(struct hook_child *c, struct err *err)
 {
     int64_t seconds =
@@ -388,8 +394,12 @@ static int hook_run(struct hook_child *c, struct err *err)
     if (seconds < 0)
         seconds = 0;
     timeout = (uint64_t)(seconds > TIMEOUT_MAX ? TIMEOUT_MAX : seconds) * 1000;
-    if (hook_spawn(c, err) < 0 || hook_wait(c, timeout, err) < 0)
+    if (hook_spawn(c, err) < 0)
         return -1;
+    if (hook_wait(c, timeout, err) < 0) {
+        hook_end(c);
+        return -1;
+    }
     do
         pid = waitpid(c->pid, &status, 0);
     while (pid < 0 && errno == EINTR);

@@ -24,7 +24,8 @@ struct hook_run {
     /* NULL, or: called with the pid of each hook (and of its process group) before it is executed;
      * it is not when this fails. */
     hook_born *born;
-    /* NULL, or: called whenever @wake_fd is readable while a hook runs; a failure is the hook's. */
+    /* NULL, or: called whenever @wake_fd is readable while a hook runs; a failure is the hook's,
+     * which is killed if it does not die with us anyway. */
     int (*wake)(void *data, struct err *err);
     int wake_fd;
     void *data;           /* for both */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #include "base/fd.h"
+#include "libocispec/ocispec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,25 +119,6 @@ static void put(const char *text)
     record.len += len;
 }
 
-/* Length of the UTF-8 sequence at @s, 0 if it is not one (RFC 3629: no surrogates, shortest form).
- */
-static size_t utf8_length(const unsigned char *s)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    uint32_t c;
-
-    if (n < 2 || s[0] > 0xf4)
-        return n < 2 ? n : 0;
-    c = s[0] & (0x7fU >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (s[i] & 0x3f);
-    }
-    return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
-}
-
 /* One line without control bytes; newlines become "; ", what is not UTF-8 U+FFFD. */
 static void log_clean(char *out, size_t size, const char *text)
 {
@@ -144,7 +126,7 @@ static void log_clean(char *out, size_t size, const char *text)
     size_t n = 0;
 
     while (*s && n + 5 < size) {
-        size_t len = utf8_length(s);
+        size_t len = oci_utf8_length((const char *)s, strnlen((const char *)s, 4));
 
         if (*s == '\n') {
             if (s[1])

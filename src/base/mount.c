@@ -17,11 +17,10 @@
 #include "base/mount.h"
 #include "base/fd.h"
 #include "base/mount_call.h"
-#include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,10 +28,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#ifndef MOUNT_ATTR__ATIME
-#define MOUNT_ATTR__ATIME 0x00000070
-#endif
 
 bool mount_call_is_missing(int errnum)
 {
@@ -98,25 +93,11 @@ long mount_statfs_magic(int fd)
 
 /* ---- mount(2) on fds ------------------------------------------------------------------------- */
 
-/* The directory self/fd of @procfs. "self" is a symbolic link, which no lookup in procfs follows.
- */
 static int open_self_fd(int procfs)
 {
     struct err ignored = ERR_INIT;
-    char self[32], path[48];
-    ssize_t len = readlinkat(procfs, "self", self, sizeof self - 1);
+    int fd = proc_open_self(procfs, "fd", O_PATH | O_DIRECTORY, &ignored);
 
-    if (len <= 0)
-        return -1;
-    self[len] = '\0';
-    for (ssize_t i = 0; i < len; i++) {
-        if (!isdigit((unsigned char)self[i])) {
-            errno = EXDEV;
-            return -1;
-        }
-    }
-    snprintf(path, sizeof path, "%s/fd", self);
-    int fd = path_open_beneath(procfs, path, O_PATH | O_DIRECTORY, &ignored);
     if (fd < 0)
         errno = ignored.errnum;
     return fd;
@@ -148,19 +129,14 @@ int mount_on_fd(int procfs, int source_fd, const char *source, int target, const
     return result;
 }
 
-/* Id of the mount that @fd lies on, or -1: the kernels that need this may not have it in statx(2).
- */
-static long mount_id(int procfs, int fd)
+long mount_id(int procfs, int fd)
 {
     struct err ignored = ERR_INIT;
-    char self[32], name[64], buf[512];
-    ssize_t len = readlinkat(procfs, "self", self, sizeof self - 1);
+    char name[32], buf[512];
+    ssize_t len;
 
-    if (len <= 0)
-        return -1;
-    self[len] = '\0';
-    snprintf(name, sizeof name, "%s/fdinfo/%d", self, fd);
-    _cleanup_close_ int info = path_open_beneath(procfs, name, O_RDONLY, &ignored);
+    snprintf(name, sizeof name, "fdinfo/%d", fd);
+    _cleanup_close_ int info = proc_open_self(procfs, name, O_RDONLY, &ignored);
     if (info < 0 || (len = read(info, buf, sizeof buf - 1)) <= 0)
         return -1;
     buf[len] = '\0';
@@ -168,12 +144,32 @@ static long mount_id(int procfs, int fd)
     return id == NULL ? -1 : strtol(id + 7, NULL, 10);
 }
 
+/* Whether @fd may be what was made with @type: what containers have, for others nobody knows. */
+static bool is_of_type(int fd, const char *type)
+{
+    static const struct {
+        const char *type;
+        long magic;
+    } rows[] = {
+        {"proc", PROC_SUPER_MAGIC},       {"sysfs", SYSFS_MAGIC},
+        {"tmpfs", TMPFS_MAGIC},           {"devpts", DEVPTS_SUPER_MAGIC},
+        {"mqueue", MQUEUE_SUPER_MAGIC},   {"cgroup", CGROUP_SUPER_MAGIC},
+        {"cgroup2", CGROUP2_SUPER_MAGIC},
+    };
+
+    for (size_t i = 0; type != NULL && i < ARRAY_SIZE(rows); i++)
+        if (strcmp(type, rows[i].type) == 0)
+            return mount_statfs_magic(fd) == rows[i].magic;
+    return true;
+}
+
 /*
  * The root of what mount(2) has just put on @target. An fd does not see what is mounted over it, so
  * the kernel is asked for its path and that is opened; someone may move directories in between, so
- * the result has to be a root other than the mount below. @expect: the bind's source, or -1.
+ * the result has to be a root other than the mount below, of the same kind as what was mounted.
+ * @expect: the bind's source, or -1; @type: of a new filesystem, or NULL.
  */
-static int open_covering(int procfs, int target, int expect, struct err *err)
+static int open_covering(int procfs, int target, int expect, const char *type, struct err *err)
 {
     _cleanup_close_ int dir = open_self_fd(procfs);
     char name[16], path[4096];
@@ -188,6 +184,8 @@ static int open_covering(int procfs, int target, int expect, struct err *err)
     if (fd < 0)
         return err_errno(err, "open a new mount");
     if (mount_id(procfs, fd) == mount_id(procfs, target))
+        return err_set(err, EBUSY, "the mount target moved");
+    if (!is_of_type(fd, type))
         return err_set(err, EBUSY, "the mount target moved");
     if (expect >= 0 && (fstat(expect, &a) < 0 || fstat(fd, &b) < 0 || a.st_dev != b.st_dev ||
                         a.st_ino != b.st_ino))
@@ -218,8 +216,8 @@ static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct
     return 0;
 }
 
-int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t explicit_clear,
-                   int procfs, struct err *err)
+int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs,
+                   struct err *err)
 {
     uint64_t now;
     int errnum;
@@ -229,17 +227,12 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_
     if (setattr_call(fd, recursive, set, clear, 0) == 0)
         return 0;
     errnum = errno;
-    if (errnum == EPERM && !recursive && mount_current_attr(fd, &now) == 0) {
-        /* Flags that came from a more privileged mount namespace are locked. "rw" is what engines
-         * write on every bind that is not asked to be read-only: no wish to unlock anything. */
-        uint64_t keep = now & clear & (~explicit_clear | MOUNT_ATTR_RDONLY);
-
-        if (keep & MOUNT_ATTR__ATIME || (clear & ~explicit_clear & MOUNT_ATTR__ATIME)) {
-            keep |= MOUNT_ATTR__ATIME;
-            set &= ~(uint64_t)MOUNT_ATTR__ATIME;
-        }
-        clear &= ~keep;
-        if (keep != 0 && setattr_call(fd, false, set, clear, 0) == 0)
+    /* Flags that came from a more privileged mount namespace are locked. "rw" is what engines write
+     * on every bind that is not asked to be read-only: no wish to unlock anything. */
+    if (errnum == EPERM && !recursive && (clear & MOUNT_ATTR_RDONLY) &&
+        mount_current_attr(fd, &now) == 0 && (now & MOUNT_ATTR_RDONLY)) {
+        clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        if (setattr_call(fd, false, set, clear, 0) == 0)
             return 0;
     }
     if (!mount_call_is_missing(errnum) || procfs < 0) {
@@ -320,7 +313,7 @@ static int attach_by_mount(struct mount_object *o, int target, int procfs, struc
     if (mount_on_fd(procfs, o->plain ? o->fd : -1, o->source, target, o->type, flags,
                     o->plain ? NULL : o->data) < 0)
         return err_errno(err, "mount%s%s", o->type ? " " : "", o->type ? o->type : "");
-    covering = open_covering(procfs, target, o->plain ? o->fd : -1, err);
+    covering = open_covering(procfs, target, o->plain ? o->fd : -1, o->plain ? NULL : o->type, err);
     if (covering < 0)
         return -1;
     fd_close(o->fd);

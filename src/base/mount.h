@@ -82,14 +82,13 @@ int mount_clone(int dir, const char *path, bool recursive, bool nofollow, struct
 /**
  * mount_set_attr - set and clear MOUNT_ATTR_* of a detached or attached mount given by fd
  * @recursive: of the whole tree
- * @explicit_clear: what the user asked to clear; other bits of @clear are dropped when the kernel
- * has locked them (EPERM in a user namespace: mount_namespaces(7))
  * @procfs:    for the fallback, or -1 while the mount is detached
+ * A read-only that the kernel has locked (EPERM in a user namespace: mount_namespaces(7)) stays.
  * When mount_setattr is missing: for an attached mount a bind remount through @procfs that keeps
  * the flags that are there; recursive changes are refused by name (ENOSYS).
  */
-int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t explicit_clear,
-                   int procfs, struct err *err);
+int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs,
+                   struct err *err);
 
 /** mount_set_propagation - MS_PRIVATE, MS_SHARED, … (enum oci_propagation) of the mount at @fd; the
  * same fallback. */
@@ -113,6 +112,15 @@ int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct 
  * After the fallback object->fd is an O_PATH fd of the new mount's root.
  */
 int mount_attach(struct mount_object *object, int target, int procfs, struct err *err);
+
+/**
+ * mount_attach_alone - mount_attach() in this mount namespace and no other: when @target lies on a
+ * shared mount, its peers do not get the new one
+ * @procfs: verified procfs fd, also to look up the mount; its path has to be right for our "/"
+ * The mount of @target is in its peer group again afterwards. errnum EOPNOTSUPP, and nothing
+ * attached, where the kernel cannot do that (before 5.15).
+ */
+int mount_attach_alone(struct mount_object *object, int target, int procfs, struct err *err);
 
 /** mount_statfs_magic - f_type of the filesystem at @fd, or -1 */
 long mount_statfs_magic(int fd);

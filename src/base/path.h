@@ -18,7 +18,7 @@
  * @flags: open(2) flags; O_CLOEXEC and O_NOCTTY are added
  * @err:   filled on failure
  *
- * Magic links are refused. Nothing is created: see path_make_dir_in_root(). With O_NOFOLLOW the
+ * Magic links are refused. Nothing is created: see path_make_in_root(). With O_NOFOLLOW the
  * last component is not followed.
  *
  * Returns a new fd, or -1. ELOOP, ENOENT, ENOTDIR and EACCES are reported as the kernel gives them.
@@ -60,13 +60,6 @@ int path_make_in_root(int root, const char *path, enum path_kind kind, mode_t mo
  * Returns an O_PATH directory fd usable as dirfd, or -1.
  */
 int path_make_parent_in_root(int root, const char *path, const char **name, struct err *err);
-
-/**
- * path_reopen - open what an O_PATH fd stands for with other flags, through @procfs
- * @procfs: verified procfs directory fd (proc.h)
- * Returns a new fd, or -1.
- */
-int path_reopen(int procfs, int fd, int flags, struct err *err);
 
 /**
  * path_open_beneath - open @path below @dir: no magic links, no symlinks out, no other filesystem

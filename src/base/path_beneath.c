@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,32 +118,4 @@ int path_open_beneath(int dir, const char *path, int flags, struct err *err)
     if (walk)
         fd = beneath_walk(dir, path, flags);
     return fd < 0 ? err_errno(err, "open %s", path) : fd;
-}
-
-int path_reopen(int procfs, int fd, int flags, struct err *err)
-{
-    _cleanup_close_ int list = -1, again = -1;
-    char self[24], path[sizeof self + 4], name[16];
-    struct stat before, after;
-    ssize_t n;
-
-    /* self is a link, which path_open_beneath() refuses; its text is only a number. */
-    n = readlinkat(procfs, "self", self, sizeof self - 1);
-    if (n <= 0)
-        return err_errno(err, "read link self of procfs");
-    self[n] = '\0';
-    snprintf(path, sizeof path, "%s/fd", self);
-    snprintf(name, sizeof name, "%d", fd);
-    list = path_open_beneath(procfs, path, O_PATH | O_DIRECTORY, err);
-    if (list < 0)
-        return -1;
-    again = openat(list, name, flags | O_CLOEXEC | O_NOCTTY);
-    if (again < 0)
-        return err_errno(err, "reopen a file");
-    /* Something mounted on the link itself would show here. */
-    if (fstat(fd, &before) < 0 || fstat(again, &after) < 0)
-        return err_errno(err, "reopen a file");
-    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
-        return err_set(err, ESTALE, "reopen a file");
-    return util_take_fd(again);
 }

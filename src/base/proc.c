@@ -39,15 +39,22 @@
 
 /* ---- procfs handles ------------------------------------------------------------------------- */
 
-int proc_open(struct err *err)
+bool proc_is_root(int fd)
 {
-    _cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct statfs fs;
     struct stat st;
 
-    if (fd < 0 || fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+    return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && fstat(fd, &st) == 0 &&
+           st.st_ino == PROC_ROOT_INO;
+}
+
+int proc_open(struct err *err)
+{
+    _cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
         return err_errno(err, "open /proc");
-    if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INO)
+    if (!proc_is_root(fd))
         return err_set(err, 0, "/proc is not the root of a procfs");
     return util_take_fd(fd);
 }
@@ -82,28 +89,58 @@ static ssize_t proc_read(const char *path, char *buf, size_t size)
     return n;
 }
 
+int proc_open_self(int procfs, const char *path, int flags, struct err *err)
+{
+    char name[64];
+    ssize_t n = readlinkat(procfs, "self", name, sizeof name - 1);
+    int fd;
+
+    if (n <= 0)
+        return err_errno(err, "read link self of procfs");
+    name[n] = '\0';
+    if (strspn(name, "0123456789") != (size_t)n)
+        return err_set(err, EXDEV, "link self of procfs");
+    if (snprintf(name + n, sizeof name - (size_t)n, "/%s", path) >= (int)(sizeof name - (size_t)n))
+        return err_set(err, ENAMETOOLONG, "/proc/self/%s", path);
+    fd = path_open_beneath(procfs, name, flags, err);
+    return fd < 0 ? err_set(err, err->errnum, "open %s", path) : fd;
+}
+
+int proc_reopen(int procfs, int fd, int flags, struct err *err)
+{
+    _cleanup_close_ int list = proc_open_self(procfs, "fd", O_PATH | O_DIRECTORY, err);
+    _cleanup_close_ int again = -1;
+    struct stat before, after;
+    char name[16];
+
+    if (list < 0)
+        return -1;
+    snprintf(name, sizeof name, "%d", fd);
+    again = openat(list, name, flags | O_CLOEXEC | O_NOCTTY);
+    /* Something mounted on the link itself would show here. */
+    if (again < 0 || fstat(fd, &before) < 0 || fstat(again, &after) < 0)
+        return err_errno(err, "reopen a file");
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
+        return err_set(err, ESTALE, "reopen a file");
+    return util_take_fd(again);
+}
+
+char *proc_read_self(int procfs, const char *path, size_t max, struct err *err)
+{
+    _cleanup_close_ int fd = proc_open_self(procfs, path, O_RDONLY, err);
+    char *text = NULL;
+
+    return fd >= 0 && fd_read_all(fd, max, &text, NULL, err) == 0 ? text : NULL;
+}
+
 int proc_write(int procfs, const char *path, const char *value, struct err *err)
 {
     size_t len = strlen(value), shown = strcspn(value, "\n");
-    _cleanup_close_ int dir = -1;
-    _cleanup_close_ int fd = -1;
-    const char *below = path;
+    bool own = strncmp(path, "self/", 5) == 0;
+    _cleanup_close_ int fd = own ? proc_open_self(procfs, path + 5, O_WRONLY, err)
+                                 : path_open_beneath(procfs, path, O_WRONLY, err);
     ssize_t n;
 
-    /* self is a link, which path_open_beneath() refuses; its text is only a number. */
-    if (strncmp(path, "self/", 5) == 0) {
-        char self[24];
-
-        n = readlinkat(procfs, "self", self, sizeof self - 1);
-        if (n <= 0)
-            return err_errno(err, "read link self of procfs");
-        self[n] = '\0';
-        dir = path_open_beneath(procfs, self, O_PATH | O_DIRECTORY, err);
-        if (dir < 0)
-            return err_context(err, "/proc/%s", path);
-        below += 5;
-    }
-    fd = path_open_beneath(dir < 0 ? procfs : dir, below, O_WRONLY, err);
     if (fd < 0)
         return err_context(err, "/proc/%s", path);
     do
@@ -263,18 +300,7 @@ int proc_pidfd(pid_t pid, uint64_t start)
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-bool proc_pidfd_exited(int pidfd)
-{
-    struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
-    int n;
-
-    do
-        n = poll(&pfd, 1, 0);
-    while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
-static int64_t proc_milliseconds(void)
+int64_t proc_now(void)
 {
     struct timespec now;
 
@@ -285,7 +311,7 @@ static int64_t proc_milliseconds(void)
 int proc_wait_pidfd(int pidfd, int timeout, struct err *err)
 {
     struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
-    int64_t end = timeout < 0 ? 0 : proc_milliseconds() + timeout;
+    int64_t end = timeout < 0 ? 0 : proc_now() + timeout;
     int left = timeout;
 
     for (;;) {
@@ -296,7 +322,7 @@ int proc_wait_pidfd(int pidfd, int timeout, struct err *err)
         if (n < 0 && errno != EINTR)
             return err_errno(err, "wait for a process");
         if (timeout >= 0) {
-            int64_t rest = end - proc_milliseconds();
+            int64_t rest = end - proc_now();
 
             if (n == 0 || rest <= 0)
                 return err_set(err, ETIMEDOUT, "wait for a process (%d ms)", timeout);

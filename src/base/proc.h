@@ -15,6 +15,9 @@
  */
 int proc_open(struct err *err);
 
+/** proc_is_root - whether @fd is the root of a procfs, of whatever pid namespace */
+bool proc_is_root(int fd);
+
 /**
  * proc_private - a procfs of the caller's own pid namespace that nothing can be mounted over:
  * fsopen("proc"). Refused by the kernel in some user namespaces: the caller falls back to
@@ -37,11 +40,11 @@ int proc_pidfd(pid_t pid, uint64_t start);
 /** proc_alive - whether @pid with @start runs (a zombie does not) */
 bool proc_alive(pid_t pid, uint64_t start);
 
+/** proc_now - CLOCK_MONOTONIC in milliseconds: for deadlines */
+int64_t proc_now(void);
+
 /** proc_kill_pending - whether a SIGKILL waits for the process: it is frozen, or about to end */
 bool proc_kill_pending(pid_t pid, uint64_t start);
-
-/** proc_pidfd_exited - whether the pidfd polls readable: the process has ended */
-bool proc_pidfd_exited(int pidfd);
 
 /**
  * proc_wait_pidfd - wait until the process of @pidfd ends
@@ -72,6 +75,24 @@ int proc_signal_number(const char *text);
 
 /** proc_signal_name - "SIGKILL" for 9, "SIGRTMIN+3"; "signal 99" if unknown; static or in @buf */
 const char *proc_signal_name(int sig, char buf[static 24]);
+
+/**
+ * proc_open_self - open self/@path below the handle, as path_open_beneath() does
+ * "self" is a link, which that refuses: its text is read, and has to be a number.
+ * Returns an fd, or -1.
+ */
+int proc_open_self(int procfs, const char *path, int flags, struct err *err);
+
+/**
+ * proc_reopen - open what an O_PATH fd of ours stands for with other flags, through @procfs
+ * Returns a new fd, or -1.
+ */
+int proc_reopen(int procfs, int fd, int flags, struct err *err);
+
+/** proc_read_self - the whole text of self/@path, up to @max bytes; free() it. NULL with @err
+ * filled
+ */
+char *proc_read_self(int procfs, const char *path, size_t max, struct err *err);
 
 /** proc_write - write to a file of procfs through the handle: RESOLVE_BENEATH, NO_MAGICLINKS,
  * NO_XDEV

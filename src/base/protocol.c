@@ -8,6 +8,7 @@
 #include "base/protocol.h"
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -61,6 +62,19 @@ int protocol_send(int sock, enum protocol_type type, const void *data, size_t le
     return 0;
 }
 
+/* Where a signal is to end the wait, it is done here, within the deadline of the socket. */
+static int wait_for_message(int sock, struct err *err)
+{
+    struct pollfd p[2] = {{sock, POLLIN, 0}};
+    struct timeval deadline = {0};
+    socklen_t len = sizeof deadline;
+
+    if (interrupt_fd() < 0)
+        return 0;
+    getsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, &len);
+    return interrupt_poll(p, 2, (int)(deadline.tv_sec * 1000 + deadline.tv_usec / 1000), err);
+}
+
 int protocol_receive(int sock, struct protocol_message *m, struct err *err)
 {
     uint32_t head = 0;
@@ -78,6 +92,8 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     ssize_t got;
 
     m->len = m->n_fds = 0;
+    if (wait_for_message(sock, err) < 0)
+        return -1;
     /* A peer that closes with something unread makes the next call fail once with ECONNRESET,
      * before what it had sent itself (its error, most likely) is delivered. */
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -99,13 +115,13 @@ int protocol_receive(int sock, struct protocol_message *m, struct err *err)
     }
     if (got == 0)
         return 0;
-    /* There is room for the fds of every message. */
-    if (msg.msg_flags & MSG_CTRUNC) {
+    /* There is room for the fds of every message of ours: what cut them off is our limit. */
+    if ((msg.msg_flags & MSG_CTRUNC) && m->n_fds < PROTOCOL_MAX_FDS) {
         protocol_message_clear(m);
         err_set(err, EMFILE, "message from the other side");
         return err_hint(err, "raise the limit of open files (ulimit -Hn, LimitNOFILE=)");
     }
-    if ((size_t)got < sizeof head || (msg.msg_flags & MSG_TRUNC)) {
+    if ((size_t)got < sizeof head || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
         protocol_message_clear(m);
         return err_set(err, EBADMSG, "message from the other side");
     }

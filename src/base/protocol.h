@@ -2,8 +2,9 @@
 /*
  * The one protocol between the host side and init: typed messages over a SOCK_SEQPACKET socket, one
  * message a packet, file descriptors attached. Both ends are the same binary, so structs travel as
- * they are; PROTOCOL_VERSION guards against an init of another build (a runtime upgraded between
- * create and start).
+ * they are; PROTOCOL_VERSION guards against an init of another build. Only the conversation with
+ * start has none: the runtime may be a newer one by then, so what it and a waiting init say to each
+ * other has to stay as it is.
  *
  *   create, exec (socketpair, inherited as PROTOCOL_FD)      start (init listens, start connects)
  *     host -> init  SETUP          what to do, with fds         start -> init  GO
@@ -19,10 +20,15 @@
  *     host -> init  SECCOMP        compiled filter (memfd)
  *     init -> host  LIMITS, WARNING, ERROR, READY
  *     host -> init  COMMITTED      (create) from here on end of file means nothing
+ *     init -> host  COMMITTED      (create) and init does not end with the runtime any more
  *
  *   kill, delete from inside (host/inside.h; they connect as start does)
  *     any -> init   SIGNAL + N     as if N had been sent
  *     any -> init   DELETE         the container is deleted
+ *
+ *   delete without --force (host/delete.c; it connects as start does)
+ *     delete -> init  DISCARD      the same, if nobody has started it
+ *     init -> delete  GO           somebody has; otherwise init ends
  */
 #ifndef BASE_PROTOCOL_H
 #define BASE_PROTOCOL_H
@@ -34,7 +40,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 #define PROTOCOL_FD 3 /* the socket in a fresh init */
 #define PROTOCOL_MAX_FDS 32
 #define PROTOCOL_MAX_PAYLOAD 16384
@@ -56,8 +62,9 @@ enum protocol_type {
     PROTOCOL_COMMITTED,
     PROTOCOL_GO,
     PROTOCOL_DELETE,
-    PROTOCOL_WARNING,        /* text */
-    PROTOCOL_ERROR,          /* struct err, without the unused tail of its strings */
+    PROTOCOL_WARNING, /* text */
+    PROTOCOL_ERROR,   /* struct err, without the unused tail of its strings */
+    PROTOCOL_DISCARD,
     PROTOCOL_SIGNAL = 0x100, /* and the 127 after it: the number is part of the type */
 };
 
@@ -80,7 +87,6 @@ enum protocol_setup_fd {
     SETUP_FD_NS_USER,
     SETUP_FD_NS_CGROUP,
     SETUP_FD_NS_TIME,
-    SETUP_FD_CONSOLE, /* exec: nothing; reserved */
     SETUP_FD_COUNT,
 };
 
@@ -114,7 +120,7 @@ struct protocol_plan {
     bool wait_maps;    /* a new user namespace: report NAMESPACES and wait for PROCEED */
     bool time_offsets; /* write /proc/self/timens_offsets before the fork */
     bool fork;         /* fork again (CLONE_PARENT): the child is init */
-    bool wait_cgroup;  /* report NAMESPACES and wait until the host has put us into the cgroup */
+    bool wait_cgroup;  /* wait for the PROCEED that says that we are in the cgroup */
     uint64_t unshare_late; /* after that: CLONE_NEWCGROUP */
 };
 
@@ -128,8 +134,7 @@ struct protocol_setup {
     uint64_t preserve_open; /* bit i: preserved fd i was open at the caller (first 64) */
     int64_t
         parent; /* pid of the host side, for the check after PR_SET_PDEATHSIG; 0: other pid ns */
-    uint32_t seccomp_errno; /* unused */
-    uint32_t log_level;     /* enum log_level: warnings below it are not sent */
+    uint32_t log_level; /* enum log_level: warnings below it are not sent */
     uint32_t
         namespaces; /* bit enum oci_namespace_type: the container has its own or a joined one */
     char id[256];
@@ -210,7 +215,8 @@ int protocol_send(int sock, enum protocol_type type, const void *data, size_t le
 
 /**
  * protocol_receive - the next message
- * Returns 1; 0 at end of file (the other side is gone); -1 on failure. Fds in the message are owned
+ * Returns 1; 0 at end of file (the other side is gone); -1 on failure, errnum EAGAIN after the
+ * socket's SO_RCVTIMEO, ECANCELED for a signal (base/interrupt.h). Fds in the message are owned
  * by the caller (protocol_message_clear()).
  */
 int protocol_receive(int sock, struct protocol_message *m, struct err *err);

@@ -88,11 +88,6 @@ int sys_pidfd_send_signal(int pidfd, int sig, void *info, unsigned flags)
     return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, info, flags);
 }
 
-int sys_pidfd_getfd(int pidfd, int fd, unsigned flags)
-{
-    return (int)syscall(SYS_pidfd_getfd, pidfd, fd, flags);
-}
-
 int sys_faccessat2(int dir, const char *path, int mode, int flags)
 {
     return (int)syscall(SYS_faccessat2, dir, path, mode, flags);

@@ -33,7 +33,6 @@ int sys_execveat(int dir, const char *path, char *const argv[], char *const envp
 int sys_close_range(unsigned first, unsigned last, unsigned flags);
 int sys_pidfd_open(pid_t pid, unsigned flags);
 int sys_pidfd_send_signal(int pidfd, int sig, void *info, unsigned flags);
-int sys_pidfd_getfd(int pidfd, int fd, unsigned flags);
 int sys_faccessat2(int dir, const char *path, int mode, int flags);
 long sys_keyctl(int cmd, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int sys_seccomp(unsigned op, unsigned flags, void *args);
@@ -81,6 +80,9 @@ int sys_bpf(int cmd, void *attr, unsigned size);
 #define MOVE_MOUNT_F_EMPTY_PATH 0x00000004
 #define MOVE_MOUNT_T_EMPTY_PATH 0x00000040
 #endif
+#ifndef MOVE_MOUNT_SET_GROUP
+#define MOVE_MOUNT_SET_GROUP 0x00000100 /* 5.15 */
+#endif
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
@@ -102,11 +104,11 @@ int sys_bpf(int cmd, void *attr, unsigned size);
 #ifndef DEVPTS_SUPER_MAGIC
 #define DEVPTS_SUPER_MAGIC 0x1cd1
 #endif
+#ifndef MQUEUE_SUPER_MAGIC
+#define MQUEUE_SUPER_MAGIC 0x19800202 /* MQUEUE_MAGIC of ipc/mqueue.c */
+#endif
 #ifndef TMPFS_MAGIC
 #define TMPFS_MAGIC 0x01021994
-#endif
-#ifndef NSFS_MAGIC
-#define NSFS_MAGIC 0x6e736673
 #endif
 
 #endif

@@ -323,7 +323,6 @@ struct cgroup_backoff {
 };
 void cgroup_backoff_start(struct cgroup_backoff *b, int milliseconds);
 bool cgroup_backoff_wait(struct cgroup_backoff *b); /* false: the time is over */
-int64_t cgroup_now(void);                           /* CLOCK_MONOTONIC in milliseconds */
 
 /** cgroup_v1_cpuset_fill - give every level down to the place its parent's cpus and mems if it has
  * none: no process can enter a cpuset that is empty */

@@ -11,6 +11,7 @@
  * controllers that are not mounted.
  */
 #include "base/fd.h"
+#include "base/mountinfo.h"
 #include "base/util.h"
 #include "cgroup/internal.h"
 
@@ -18,11 +19,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Enough for a machine with a hundred thousand mounts; a limit only against a procfs gone mad. */
-#define MOUNTINFO_MAX (64u << 20)
-
-#define FIELDS_MAX 64
 
 bool cgroup_has_controller(const char *controllers, const char *word)
 {
@@ -38,53 +34,14 @@ bool cgroup_has_controller(const char *controllers, const char *word)
     return false;
 }
 
-/* mountinfo writes space, tab, newline and backslash as \ooo. */
-static void unescape(char *text)
+static bool is_v2(const struct mountinfo *m)
 {
-    char *to = text;
-
-    for (const char *p = text; *p; to++) {
-        if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-            p[3] >= '0' && p[3] <= '7') {
-            *to = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-            p += 4;
-        } else {
-            *to = *p++;
-        }
-    }
-    *to = '\0';
+    return strcmp(m->type, "cgroup2") == 0;
 }
 
-/* One line of mountinfo, if it is a cgroup mount; the strings are cut out of the line. */
-struct mount_line {
-    char *root, *mount, *options;
-    bool v2;
-};
-
-static bool parse_mount_line(char *line, struct mount_line *out)
+static bool is_cgroup(const struct mountinfo *m)
 {
-    char *fields[FIELDS_MAX], *save = NULL;
-    size_t n = 0, dash = 0;
-
-    for (char *f = strtok_r(line, " ", &save); f && n < FIELDS_MAX; f = strtok_r(NULL, " ", &save))
-        fields[n++] = f;
-    /* Six fields, any number of optional ones, a dash, then type, source and options. */
-    for (size_t i = 6; i < n && dash == 0; i++) {
-        if (strcmp(fields[i], "-") == 0)
-            dash = i;
-    }
-    if (dash == 0 || dash + 1 >= n)
-        return false;
-    out->v2 = strcmp(fields[dash + 1], "cgroup2") == 0;
-    if (!out->v2 && strcmp(fields[dash + 1], "cgroup") != 0)
-        return false;
-    /* An empty source makes the line a field shorter: the options are the last one. */
-    out->options = fields[n - 1];
-    out->root = fields[3];
-    out->mount = fields[4];
-    unescape(out->root);
-    unescape(out->mount);
-    return true;
+    return is_v2(m) || strcmp(m->type, "cgroup") == 0;
 }
 
 /* "4:cpu,cpuacct:/path": cut in place. The path may hold colons, the controllers "name=a:b" cannot.
@@ -137,13 +94,13 @@ const char *cgroup_own_below(const char *own, const char *root)
 }
 
 /* Find the line of /proc/self/cgroup that belongs to the mount. */
-static bool find_own(const struct mount_line *m, char *const *lines, size_t n,
+static bool find_own(const struct mountinfo *m, char *const *lines, size_t n,
                      const char **controllers, const char **path)
 {
     for (size_t i = 0; i < n; i++) {
         const char *words = lines[2 * i];
 
-        if (m->v2 ? *words == '\0' : *words != '\0' && options_match(m->options, words)) {
+        if (is_v2(m) ? *words == '\0' : *words != '\0' && options_match(m->options, words)) {
             *controllers = words;
             *path = lines[2 * i + 1];
             return true;
@@ -158,11 +115,11 @@ static bool is_standard(const char *mount)
 }
 
 /* Take the mount in, or leave it when its hierarchy is there already from as good a place. */
-static int machine_add(struct cgroup_machine *out, size_t room, const struct mount_line *m,
+static int machine_add(struct cgroup_machine *out, size_t room, const struct mountinfo *m,
                        const char *controllers, const char *own)
 {
     struct cgroup_hierarchy h = {
-        .controllers = controllers, .mount = m->mount, .root = m->root, .v2 = m->v2};
+        .controllers = controllers, .mount = m->point, .root = m->root, .v2 = is_v2(m)};
 
     h.own = cgroup_own_below(own, m->root);
     for (size_t i = 0; i < out->n; i++) {
@@ -170,8 +127,8 @@ static int machine_add(struct cgroup_machine *out, size_t room, const struct mou
 
         if (old->v2 == h.v2 && strcmp(old->controllers, controllers) == 0) {
             /* Of two on one mount point the later one is seen. */
-            if ((!is_standard(old->mount) && is_standard(m->mount)) ||
-                strcmp(old->mount, m->mount) == 0)
+            if ((!is_standard(old->mount) && is_standard(m->point)) ||
+                strcmp(old->mount, m->point) == 0)
                 *old = h;
             return 0;
         }
@@ -208,7 +165,7 @@ int cgroup_machine_parse(const char *mountinfo, const char *cgroup, struct oci_a
     for (const char *p = mountinfo; *p;) {
         size_t len = strcspn(p, "\n");
         const char *controllers, *own;
-        struct mount_line m;
+        struct mountinfo m;
 
         /* Most lines of a busy machine are overlays and tmpfs: look before copying. */
         if (memmem(p, len, " - cgroup", 9)) {
@@ -216,7 +173,8 @@ int cgroup_machine_parse(const char *mountinfo, const char *cgroup, struct oci_a
 
             if (!line)
                 return err_set(err, ENOMEM, "cgroup hierarchies");
-            if (parse_mount_line(line, &m) && find_own(&m, lines, n, &controllers, &own) &&
+            if (mountinfo_parse(line, &m) && is_cgroup(&m) &&
+                find_own(&m, lines, n, &controllers, &own) &&
                 machine_add(out, room, &m, controllers, own) < 0)
                 return err_set(err, EOVERFLOW, "cgroup hierarchies");
         }

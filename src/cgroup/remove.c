@@ -66,7 +66,7 @@ static int still_busy(struct cgroup_place *place, struct err *err)
  */
 static bool wait_until_free(struct cgroup_place *place, unsigned turn, struct cgroup_backoff *b)
 {
-    int64_t left = b->deadline - cgroup_now();
+    int64_t left = b->deadline - proc_now();
 
     if (!place->v2)
         return cgroup_backoff_wait(b);

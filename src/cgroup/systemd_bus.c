@@ -16,6 +16,8 @@
  */
 #include "cgroup/systemd_bus.h"
 
+#include "base/proc.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +75,7 @@ static int wait_for_job(struct bus *b, const char *what, sd_bus_message *reply, 
     int r = b->lib->read_basic(reply, 'o', &job);
 
     while (r >= 0 && strcmp(b->job, job) != 0) {
-        if (cgroup_now() >= b->deadline) {
+        if (proc_now() >= b->deadline) {
             err_set(err, ETIMEDOUT, "systemd: %s %s: job %s has not ended within %d s on %s", what,
                     b->request->unit, job, b->request->timeout / 1000, b->request->bus);
             return err_hint(err, "systemctl list-jobs tells what it waits for");
@@ -264,7 +266,7 @@ static int carry_out(struct bus *b, struct err *err)
 
 int systemd_call(const struct systemd_request *request, struct err *err)
 {
-    struct bus b = {.request = request, .deadline = cgroup_now() + request->timeout};
+    struct bus b = {.request = request, .deadline = proc_now() + request->timeout};
     int failed;
 
     b.lib = systemd_library(err);

@@ -49,13 +49,13 @@ __attribute__((noreturn)) static void child(int program, int sock)
 /* What comes back: an errno, a status, and the strings of a struct err, up to the end of file. */
 static int take_answer(int sock, int milliseconds, struct err *err)
 {
-    int64_t deadline = cgroup_now() + milliseconds;
+    int64_t deadline = proc_now() + milliseconds;
     struct err answer;
     size_t got = 0;
 
     while (got < sizeof answer) {
         struct pollfd p = {.fd = sock, .events = POLLIN};
-        int64_t left = deadline - cgroup_now();
+        int64_t left = deadline - proc_now();
         int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
         ssize_t n;
 

@@ -10,6 +10,8 @@
  */
 #include "cgroup/systemd_bus.h"
 
+#include "base/proc.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +30,7 @@
 
 uint64_t bus_left(const struct bus *b)
 {
-    int64_t milliseconds = b->deadline - cgroup_now();
+    int64_t milliseconds = b->deadline - proc_now();
 
     return milliseconds > 0 ? (uint64_t)milliseconds * 1000 : 1;
 }
@@ -56,7 +58,7 @@ static int wait_until_ready(struct bus *b, struct err *err)
     int r;
 
     while ((r = b->lib->is_ready(b->bus)) == 0) {
-        if (cgroup_now() >= b->deadline) {
+        if (proc_now() >= b->deadline) {
             err_set(err, 0, "systemd cgroup driver: no bus: nobody answers on %s within %d s",
                     b->request->bus, b->request->timeout / 1000);
             return err_hint(err, "systemd is stuck, or something else has taken its place");

@@ -8,6 +8,7 @@
  */
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "cgroup/internal.h"
 
 #include <errno.h>
@@ -17,27 +18,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define PAUSE_MAX 50         /* milliseconds */
 #define FREEZE_TIMEOUT 10000 /* milliseconds */
 
-int64_t cgroup_now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 void cgroup_backoff_start(struct cgroup_backoff *b, int milliseconds)
 {
-    *b = (struct cgroup_backoff){.deadline = cgroup_now() + milliseconds, .pause = 1};
+    *b = (struct cgroup_backoff){.deadline = proc_now() + milliseconds, .pause = 1};
 }
 
 bool cgroup_backoff_wait(struct cgroup_backoff *b)
 {
-    if (cgroup_now() >= b->deadline)
+    if (proc_now() >= b->deadline)
         return false;
     poll(NULL, 0, b->pause);
     b->pause = b->pause * 2 > PAUSE_MAX ? PAUSE_MAX : b->pause * 2;

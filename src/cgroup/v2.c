@@ -7,6 +7,7 @@
  * nothing is asked in between (cgroup-v2.rst, "(Un)populated notification").
  */
 #include "base/fd.h"
+#include "base/proc.h"
 #include "cgroup/internal.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static int64_t event_value(const char *text, const char *key)
 int cgroup_v2_wait(int dir, const char *key, int64_t value, int milliseconds)
 {
     _cleanup_close_ int fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int64_t deadline = cgroup_now() + milliseconds;
+    int64_t deadline = proc_now() + milliseconds;
     char text[256];
 
     if (fd < 0)
@@ -43,7 +44,7 @@ int cgroup_v2_wait(int dir, const char *key, int64_t value, int milliseconds)
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLPRI};
         ssize_t n = pread(fd, text, sizeof text - 1, 0);
-        int64_t left = deadline - cgroup_now();
+        int64_t left = deadline - proc_now();
 
         if (n < 0 && errno == ENODEV)
             return 0;

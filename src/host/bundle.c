@@ -44,6 +44,9 @@ static int read_config(struct bundle *b, struct err *err)
     return fd_read_all(fd, CONFIG_MAX, &b->text, &b->len, err);
 }
 
+/* Of a path that the record and the state would have: nobody could read them again. */
+#define NOT_UTF8 "is not valid UTF-8, as the state, which names it, has to be"
+
 int bundle_open(const char *path, const char *file, struct bundle *b, struct err *err)
 {
     struct oci_diag diag;
@@ -56,6 +59,8 @@ int bundle_open(const char *path, const char *file, struct bundle *b, struct err
         return err_errno(err, "bundle %s", path ? path : ".");
     if (!b->file || !b->arena)
         return err_set(err, ENOMEM, "bundle %s", b->path);
+    if (!oci_is_utf8(b->path, strlen(b->path)))
+        return err_set(err, 0, "bundle %s: " NOT_UTF8, b->path);
     b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->dir < 0)
         return err_errno(err, "bundle %s", b->path);
@@ -86,6 +91,8 @@ int bundle_rootfs(struct bundle *b, struct err *err)
     b->rootfs = realpath(path, NULL);
     if (!b->rootfs)
         return bundle_fail(b, err, "root.path", "%s: %s", path, strerror(errno));
+    if (!oci_is_utf8(b->rootfs, strlen(b->rootfs)))
+        return bundle_fail(b, err, "root.path", "%s: " NOT_UTF8, b->rootfs);
     b->rootfs_fd = open(b->rootfs, O_PATH | O_CLOEXEC | O_DIRECTORY);
     if (b->rootfs_fd < 0)
         return bundle_fail(b, err, "root.path", "%s: %s", b->rootfs, strerror(errno));

@@ -230,7 +230,7 @@ static void init_kill(void *subject)
 {
     struct creation *c = subject;
 
-    spawn_kill(&c->spawn);
+    spawn_kill(&c->spawn, c->rt->timeout);
 }
 
 static int cgroup_join(void *subject, struct err *err)
@@ -404,7 +404,7 @@ static int cgroup_apply_limits(void *subject, struct err *err)
 static int store_commit(void *subject, struct err *err)
 {
     struct creation *c = subject;
-    struct protocol_message m;
+    bool stays = false;
 
     if (store_publish(c->dir, &c->committed, err) < 0)
         return -1;
@@ -422,21 +422,21 @@ static int store_commit(void *subject, struct err *err)
         c->listen = fd_close(c->listen);
         return 0;
     }
-    /* init lets go of the socket when it no longer dies with us. */
-    for (;;) {
+    /* Once it no longer dies with us, init says so and lets go of the socket. */
+    while (!stays) {
+        struct protocol_message m;
         int got = protocol_receive(c->spawn.sock, &m, err);
 
         if (got < 0)
             return explain(c, err);
         if (got == 0)
-            break;
+            return spawn_died(&c->spawn, &c->record.cgroup, err);
+        stays = m.type == PROTOCOL_COMMITTED;
         protocol_message_clear(&m);
     }
     /* init's alone from now on: with ours open, run's own start would reach a socket that nobody
      * serves once init has died. */
     c->listen = fd_close(c->listen);
-    if (spawn_has_ended(&c->spawn))
-        return spawn_died(&c->spawn, &c->record.cgroup, err);
     return 0;
 }
 

@@ -29,6 +29,7 @@
 struct deletion {
     const struct runtime *rt;
     const char *id;
+    const struct found *held; /* this container and no later one of the id; NULL: whichever */
     bool force;
     bool damaged; /* no usable record */
     bool foreign; /* the pids of the record are not of our pid namespace */
@@ -58,18 +59,30 @@ static int end_process(const struct deletion *d, const struct record_process *p,
     return 0;
 }
 
+/* A container that waits for start is asked of its init, so that either start has it or we: what
+ * one has looked at first, the other one may have changed by the time that one acts. */
 static int check_status(void *subject, struct err *err)
 {
     struct deletion *d = subject;
     enum oci_status status;
+    const char *what;
 
     if (d->force || d->damaged)
         return 0;
     status = store_status(&d->found);
-    if (status == OCI_STATUS_STOPPED || (status == OCI_STATUS_CREATED && d->found.record.committed))
+    if (status == OCI_STATUS_CREATED && d->found.record.committed) {
+        int asked = inside_ask(d->rt, &d->found, PROTOCOL_DISCARD, err);
+
+        if (asked != 0)
+            return asked < 0 ? -1 : 0;
+        status = store_status(&d->found);
+    }
+    if (status == OCI_STATUS_STOPPED)
         return 0;
-    return err_set(err, 0, "cannot delete container %s that is not stopped: %s", d->id,
-                   oci_name_of(&oci_status_names, (int)status));
+    what = oci_name_of(&oci_status_names, (int)status);
+    if (status == OCI_STATUS_CREATED)
+        what = d->found.record.committed ? "it is being started" : "it is being created";
+    return err_set(err, 0, "cannot delete container %s that is not stopped: %s", d->id, what);
 }
 
 /* The hook that the creator was running does not end with it. All of its process group is killed,
@@ -234,12 +247,23 @@ static int can_tell(struct deletion *d, struct err *err)
     return err_hint(err, "delete it where it was created, or with --force");
 }
 
+/* By the directory that the caller has open: the id may be another container's by now. */
+static int enter_held(struct deletion *d, struct err *err)
+{
+    d->found.root = fcntl(d->held->root, F_DUPFD_CLOEXEC, 0);
+    d->found.dir = openat(d->held->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->found.root < 0 || d->found.dir < 0)
+        return err_errno(err, "open the state directory of %s", d->id);
+    d->found.arena = oci_arena_new();
+    return d->found.arena ? 0 : err_set(err, ENOMEM, "container %s", d->id);
+}
+
 /* The record is read under the lock: it may have been committed while we waited. */
 static int find(struct deletion *d, struct err *err)
 {
     int asked;
 
-    if (store_enter(d->rt, d->id, &d->found, err) < 0)
+    if ((d->held ? enter_held(d, err) : store_enter(d->rt, d->id, &d->found, err)) < 0)
         return -1;
     asked = ask_first(d, err);
     if (asked != 0)
@@ -256,18 +280,32 @@ static int find(struct deletion *d, struct err *err)
     return reconstruct(d, err);
 }
 
-int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err)
+static int carry_out(struct deletion *d, struct err *err)
 {
-    struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
-    int result = find(&d, err);
+    int result = find(d, err);
     bool gone = result < 0 && err->errnum == ENOENT;
 
     if (result == 0)
-        result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), &d, err);
-    found_close(&d.found);
-    if (gone && force) {
+        result = stages_run("delete", delete_stages, ARRAY_SIZE(delete_stages), d, err);
+    found_close(&d->found);
+    if (gone && d->force) {
         *err = (struct err)ERR_INIT;
         return 0;
     }
     return result < 0 ? -1 : 0;
+}
+
+int container_delete(const struct runtime *rt, const char *id, bool force, struct err *err)
+{
+    struct deletion d = {.rt = rt, .id = id, .force = force, .found = FOUND_INIT};
+
+    return carry_out(&d, err);
+}
+
+int container_delete_held(const struct runtime *rt, const struct found *held, struct err *err)
+{
+    struct deletion d = {
+        .rt = rt, .id = held->record.id, .held = held, .force = true, .found = FOUND_INIT};
+
+    return carry_out(&d, err);
 }

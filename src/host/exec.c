@@ -10,6 +10,7 @@
  * namespace (docs/architecture.md).
  */
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/stage.h"
@@ -46,6 +47,7 @@ struct execution {
     struct cgroup_record cgroup; /* the container's, or the sub-cgroup asked for */
     struct protocol_seccomp filter;
     int target, proc, console, seccomp, v2;
+    int signals; /* for the relay, or -1 */
 };
 
 static int explain(struct execution *x, struct err *err)
@@ -238,6 +240,12 @@ static int spawn_process(void *subject, struct err *err)
     /* The process inherits it; nothing else of this command minds where it runs. */
     if (a && schedule_affinity(0, a->initial, "process.execCPUAffinity.initial", err) < 0)
         return -1;
+    /* Until here a signal has ended us, and there was nothing to undo. */
+    if (!x->o->detach) {
+        x->signals = relay_signals_open(err);
+        if (x->signals < 0 || interrupt_watch(err) < 0)
+            return -1;
+    }
     if (spawn_init(&x->spawn, err) < 0)
         return explain(x, err);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
@@ -252,8 +260,10 @@ static int spawn_process(void *subject, struct err *err)
 static void kill_process(void *subject)
 {
     struct execution *x = subject;
+    bool dies = !spawn_enters_itself(&x->cgroup) || cgroup_frozen(&x->cgroup) != 1;
 
-    spawn_kill(&x->spawn);
+    /* In a container that v1 has frozen, when it is resumed. */
+    spawn_kill(&x->spawn, dies ? x->rt->timeout : 0);
 }
 
 static int send_filter(void *subject, struct err *err)
@@ -344,16 +354,17 @@ static void close_execution(struct execution *x)
     fd_close(x->console);
     fd_close(x->seccomp);
     fd_close(x->v2);
+    fd_close(x->signals);
     found_close(&x->found);
 }
 
-static int follow(struct execution *x, int signals, int *status, struct err *err)
+static int follow(struct execution *x, int *status, struct err *err)
 {
     struct relay relay = {
         .pidfd = x->spawn.pidfd,
         .pid = x->spawn.pid,
         .console = x->console,
-        .signals = signals,
+        .signals = x->signals,
     };
 
     *status = relay_run(&relay, err);
@@ -363,7 +374,6 @@ static int follow(struct execution *x, int signals, int *status, struct err *err
 int container_exec(const struct runtime *rt, const struct exec_options *o, int *status,
                    struct err *err)
 {
-    _cleanup_close_ int signals = -1;
     struct execution x = {
         .rt = rt,
         .o = o,
@@ -374,21 +384,18 @@ int container_exec(const struct runtime *rt, const struct exec_options *o, int *
         .console = -1,
         .seccomp = -1,
         .v2 = -1,
+        .signals = -1,
     };
-    int result = 0;
+    int result;
 
     *status = 0;
     x.spawn.setup = &x.setup;
     for (int i = 0; i < SETUP_FD_COUNT; i++)
         x.spawn.fds[i] = -1;
-    if (!o->detach) {
-        signals = relay_signals_open(err);
-        result = signals < 0 ? -1 : 0;
-    }
-    if (result == 0)
-        result = stages_run("exec", exec_stages, ARRAY_SIZE(exec_stages), &x, err);
+    result = stages_run("exec", exec_stages, ARRAY_SIZE(exec_stages), &x, err);
+    interrupt_ignore();
     if (result == 0 && !o->detach)
-        result = follow(&x, signals, status, err);
+        result = follow(&x, status, err);
     close_execution(&x);
     if (result < 0 && err->status == 0)
         err->status = 255;

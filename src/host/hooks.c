@@ -2,6 +2,7 @@
 #include "host/hooks.h"
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -53,6 +54,12 @@ int hooks_output(const struct record *record, int *out, int *err_out, struct err
     return 0;
 }
 
+static int interrupted(void *data, struct err *err)
+{
+    (void)data;
+    return interrupt_take(err);
+}
+
 int hooks_run(const struct record *record, const char *kind, const struct oci_hook *hooks, size_t n,
               enum oci_status status, pid_t pid, hook_born *born, void *data, struct err *err)
 {
@@ -87,5 +94,7 @@ int hooks_run(const struct record *record, const char *kind, const struct oci_ho
     run.cwd = cwd;
     run.out = out;
     run.err_out = err_out;
+    run.wake_fd = interrupt_fd();
+    run.wake = run.wake_fd >= 0 ? interrupted : NULL;
     return hook_run_all(hooks, n, &run, keep_going ? warn : NULL, NULL, err);
 }

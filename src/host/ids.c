@@ -25,7 +25,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
@@ -113,14 +112,6 @@ static int helper_failed(const struct kind *kind, const char *said,
     return err_object(err, "%s", kind->member);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 struct words {
     int fd; /* our end of stderr, not blocking */
     size_t len;
@@ -153,13 +144,13 @@ static bool read_words(struct words *w)
 static int hear_helper(const struct kind *kind, pid_t child, int pidfd, struct words *w,
                        int timeout, struct err *err)
 {
-    int64_t end = now_ms() + timeout;
+    int64_t end = proc_now() + timeout;
     struct err late = ERR_INIT;
     int failed = 0;
 
     while (!failed) {
         struct pollfd p[] = {{pidfd, POLLIN, 0}, {w->fd, POLLIN, 0}};
-        int64_t left = end - now_ms();
+        int64_t left = end - proc_now();
         int ready = poll(p, ARRAY_SIZE(p), !timeout ? -1 : left > 0 ? (int)left : 0);
 
         if (ready < 0 && errno != EINTR)

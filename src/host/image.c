@@ -77,6 +77,19 @@ static int executable_memfd(void)
                                      : fd;
 }
 
+/* The kernel waits for whoever holds pages of the copy for a moment, which includes its own lists
+ * of pages, and then says EBUSY (mm/memfd.c; seen on 5.10): so it is asked again. */
+static int seal(int copy)
+{
+    const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    int result, tries = 5;
+
+    do
+        result = fcntl(copy, F_ADD_SEALS, seals);
+    while (result < 0 && errno == EBUSY && --tries > 0);
+    return result;
+}
+
 static int sealed_copy(int exe, struct err *err)
 {
     _cleanup_close_ int copy = executable_memfd();
@@ -92,8 +105,7 @@ static int sealed_copy(int exe, struct err *err)
             return -1;
     }
     /* For all: in a user namespace the child is another user. */
-    if (n < 0 || fchmod(copy, 0555) < 0 ||
-        fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    if (n < 0 || fchmod(copy, 0555) < 0 || seal(copy) < 0)
         return err_errno(err, "copy of the runtime's file");
     /* A file that is open for writing cannot be executed (ETXTBSY). */
     snprintf(path, sizeof path, "/proc/self/fd/%d", copy);

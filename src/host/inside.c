@@ -78,8 +78,14 @@ int inside_ask(const struct runtime *rt, const struct found *f, enum protocol_ty
         *err = (struct err)ERR_INIT;
         return 0;
     }
-    if (sock < 0 || protocol_send(sock, what, NULL, 0, NULL, 0, err) < 0)
+    if (sock < 0)
         return -1;
+    if (protocol_send(sock, what, NULL, 0, NULL, 0, err) < 0) {
+        if (err->errnum != EPIPE && err->errnum != ECONNRESET)
+            return -1;
+        *err = (struct err)ERR_INIT;
+        return 0;
+    }
     if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0)
         return err_errno(err, "ask init");
     do
@@ -87,6 +93,7 @@ int inside_ask(const struct runtime *rt, const struct found *f, enum protocol_ty
     while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN)
         return err_set(err, ETIMEDOUT, "init did not answer within %d s", rt->timeout / 1000);
-    /* The program came first: execve has closed the queue with us in it. */
-    return !(got < 0 && errno == ECONNRESET);
+    /* The program came first: execve has closed the queue with us in it. Or start did: init answers
+     * that instead of ending. */
+    return got == 0;
 }

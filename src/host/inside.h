@@ -20,10 +20,11 @@ bool inside_cgroup(const struct record *record);
 
 /**
  * inside_ask - have init do what cannot be done from here
- * @what: PROTOCOL_SIGNAL + a signal, which init takes as if it had been sent; PROTOCOL_DELETE
+ * @what: PROTOCOL_SIGNAL + a signal, which init takes as if it had been sent; PROTOCOL_DELETE;
+ * PROTOCOL_DISCARD, from anywhere: init ends unless a start has come first
  * A hook's process may end with init, before this returns.
  * Returns 1 when it was asked (and has ended, if it had to); 0 when it takes no requests because
- * the program runs, or nothing does; -1 on failure.
+ * the program runs, or nothing does, and when it has refused; -1 on failure.
  */
 int inside_ask(const struct runtime *rt, const struct found *f, enum protocol_type what,
                struct err *err);

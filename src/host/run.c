@@ -2,9 +2,11 @@
 /*
  * run is create, start, and, in the foreground, everything until the end: the relay, the exit
  * status, delete. Signals are blocked and collected from before the process exists, so that none is
- * lost.
+ * lost. Until the program runs one that asks us to end interrupts what we wait for, and everything
+ * is undone; afterwards it is the program's.
  */
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/util.h"
@@ -19,20 +21,33 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What start and delete would find; all of it stays the creation's. */
+static struct found found_of(const struct creation *c)
+{
+    return (struct found){
+        .root = c->root, .dir = c->dir, .arena = c->bundle.arena, .record = c->record};
+}
+
+/* The id may be another container's meanwhile: somebody has deleted ours and made one. */
+static int delete_own(const struct runtime *rt, const struct creation *c, struct err *err)
+{
+    const struct found f = found_of(c);
+
+    return container_delete_held(rt, &f, err);
+}
+
 /* A container that could not be started is of no use to anybody. */
-static void discard(const struct runtime *rt, const char *id)
+static void discard(const struct runtime *rt, const struct creation *c)
 {
     struct err err = ERR_INIT;
 
-    if (container_delete(rt, id, true, &err) < 0)
+    if (delete_own(rt, c, &err) < 0)
         log_warning("%s", err.text);
 }
 
 static int start_created(const struct runtime *rt, struct creation *c, bool detach, struct err *err)
 {
-    /* What start would find; all of it stays ours. */
-    struct found f = {
-        .root = c->root, .dir = c->dir, .arena = c->bundle.arena, .record = c->record};
+    struct found f = found_of(c);
     struct notify *notify = c->has_notify && detach ? &c->notify : NULL;
 
     if (start_container(rt, &f, c->spawn.sock, c->spawn.pidfd, notify, err) == 0)
@@ -66,15 +81,17 @@ static int run_foreground(const struct runtime *rt, struct creation *c, int sign
         result = relay_terminal_begin(c->console, err);
     if (result == 0)
         result = start_created(rt, c, false, err);
-    if (result == 0)
+    if (result == 0) {
+        interrupt_ignore();
         result = follow(c, signals, status, err);
+    }
     relay_terminal_end();
     if (result < 0) {
-        discard(rt, c->o->id);
+        discard(rt, c);
         return -1;
     }
     /* It has ended, but processes of a shared pid namespace may be left in its cgroup. */
-    return c->o->keep ? 0 : container_delete(rt, c->o->id, true, err);
+    return c->o->keep ? 0 : delete_own(rt, c, err);
 }
 
 int container_run(const struct runtime *rt, const struct create_options *o, int *status,
@@ -88,17 +105,18 @@ int container_run(const struct runtime *rt, const struct create_options *o, int 
     c.setup.flags |= SETUP_RUN;
     if (result == 0 && !o->detach) {
         signals = relay_signals_open(err);
-        result = signals < 0 ? -1 : 0;
+        result = signals < 0 ? -1 : interrupt_watch(err);
     }
     if (result == 0)
         result = creation_make(&c, err);
     if (result == 0 && o->detach) {
         result = start_created(rt, &c, true, err);
         if (result < 0)
-            discard(rt, o->id);
+            discard(rt, &c);
     } else if (result == 0) {
         result = run_foreground(rt, &c, signals, status, err);
     }
+    interrupt_ignore();
     creation_close(&c);
     return result;
 }

@@ -16,6 +16,7 @@
 #include "host/spawn.h"
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
@@ -39,7 +40,6 @@
 
 #include <linux/capability.h>
 
-#define KILL_WAIT 10000 /* milliseconds that what is killed gets to be gone */
 
 bool spawn_privileged(void)
 {
@@ -337,13 +337,26 @@ static int send_setup(struct spawn *s, struct err *err)
 
 /* The second process holds the socket too, so a first one that is killed before it says who the
  * second is shows only on its pidfd. */
-static bool second_is_announced(const struct spawn *s)
+static int wait_for_second(const struct spawn *s, struct err *err)
 {
-    struct pollfd p[2] = {{s->sock, POLLIN, 0}, {s->pidfd, POLLIN, 0}};
+    struct pollfd p[3] = {{s->sock, POLLIN, 0}, {s->pidfd, POLLIN, 0}};
 
-    while (poll(p, 2, -1) < 0 && errno == EINTR)
+    if (interrupt_poll(p, 3, s->timeout, err) < 0)
+        return -1;
+    return p[0].revents || poll(p, 1, 0) > 0 ? 0
+                                             : err_set(err, EPIPE, "fork into the new namespaces");
+}
+
+/* It has nothing left to do but to end, if it is not frozen meanwhile. */
+static int reap_first(struct spawn *s, pid_t first, struct err *err)
+{
+    struct pollfd p[2] = {{s->pidfd, POLLIN, 0}};
+
+    if (s->pidfd >= 0 && interrupt_poll(p, 2, s->timeout, err) < 0)
+        return -1;
+    while (waitpid(first, NULL, 0) < 0 && errno == EINTR)
         ;
-    return p[0].revents || poll(p, 1, 0) > 0;
+    return 0;
 }
 
 /* init forked once more: the first process is reaped, the second one is our child too. */
@@ -351,17 +364,15 @@ static int take_second(struct spawn *s, struct err *err)
 {
     struct protocol_message m;
     pid_t first = s->pid;
+    int reaped;
 
-    if (!second_is_announced(s))
-        return err_set(err, EPIPE, "fork into the new namespaces");
-    if (protocol_expect(s->sock, PROTOCOL_PID, &m, err) < 0)
+    if (wait_for_second(s, err) < 0 || protocol_expect(s->sock, PROTOCOL_PID, &m, err) < 0)
         return -1;
     s->pid = (pid_t)m.u.pid.pid;
+    reaped = reap_first(s, first, err);
     s->pidfd = fd_close(s->pidfd);
     s->pidfd = sys_pidfd_open(s->pid, 0); /* may fail: everybody can do without */
-    while (waitpid(first, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return 0;
+    return reaped;
 }
 
 void spawn_forget_self(struct spawn *s)
@@ -390,35 +401,30 @@ int spawn_init(struct spawn *s, struct err *err)
     return 0;
 }
 
-void spawn_kill(struct spawn *s)
+/* Without a pidfd its end of the socket tells, which nobody else has. */
+static bool ends_within(const struct spawn *s, int timeout)
 {
-    struct err ignored = ERR_INIT;
-    int wait = KILL_WAIT;
+    struct pollfd p = {s->pidfd >= 0 ? s->pidfd : s->sock, s->pidfd >= 0 ? POLLIN : 0, 0};
+    int n;
 
-    s->sock = fd_close(s->sock);
-    spawn_forget_self(s);
-    if (s->pid > 0)
-        kill(s->pid, SIGKILL); /* our child, not reaped yet: the pid cannot be anybody else's */
-    /* What the v1 freezer holds, because the container was paused meanwhile, dies at resume only.
-     */
-    if (s->timeout > 0 && s->timeout < wait)
-        wait = s->timeout;
-    if (s->pid > 0 && (s->pidfd < 0 || proc_wait_pidfd(s->pidfd, wait, &ignored) == 0)) {
-        while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
-    s->pid = -1;
-    s->pidfd = fd_close(s->pidfd);
+    do
+        n = poll(&p, 1, timeout);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
 }
 
-bool spawn_has_ended(const struct spawn *s)
+void spawn_kill(struct spawn *s, int timeout)
 {
-    siginfo_t info = {0};
-
-    /* Asked of the kernel's table of our children: /proc may fail for other reasons. */
-    return s->pid > 0 &&
-           waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
-           info.si_pid != 0;
+    spawn_forget_self(s);
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL); /* our child, not reaped yet: the pid cannot be anybody else's */
+        if (ends_within(s, timeout))
+            while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+    }
+    s->sock = fd_close(s->sock);
+    s->pid = -1;
+    s->pidfd = fd_close(s->pidfd);
 }
 
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)

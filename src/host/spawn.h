@@ -54,11 +54,9 @@ bool spawn_enters_itself(const struct cgroup_record *cgroup);
 /** spawn_deadline - from now on the child may be silent for @timeout milliseconds; 0: for ever */
 void spawn_deadline(const struct spawn *s, int timeout);
 
-/** spawn_kill - kill and reap, within a bounded time; safe when nothing runs */
-void spawn_kill(struct spawn *s);
-
-/** spawn_has_ended - whether the child is a zombie by now; it is not reaped */
-bool spawn_has_ended(const struct spawn *s);
+/** spawn_kill - kill and reap; safe when nothing runs. What does not end within @timeout
+ * milliseconds (it is frozen by the freezer of v1) is left to die later. */
+void spawn_kill(struct spawn *s, int timeout);
 
 /** spawn_died - what to say when init ended without a word: signal or status, and whether the
  * kernel's OOM killer was it. Reaps. Returns -1 with @err filled. */

@@ -7,6 +7,10 @@
  * close-on-exec ends the connection, which is how start knows. There is no second way to start:
  * while one start talks to init, another one waits in the socket's queue, and is turned away when
  * execve closes it.
+ *
+ * A paused container is not started. Whether it is paused is asked only of an init that has not
+ * even taken our GO after a moment, so that it costs nothing otherwise. Init, when it is resumed,
+ * drops a GO whose sender is gone, and the container stays created.
  */
 #include "host/start.h"
 
@@ -22,11 +26,15 @@
 #include "host/schedule.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#define MOMENT 100 /* milliseconds: an init that may run takes GO within less */
 
 static int wrong_status(enum oci_status status, struct err *err)
 {
@@ -35,6 +43,8 @@ static int wrong_status(enum oci_status status, struct err *err)
         return err_set(err, 0, WORDING_START_STOPPED);
     case OCI_STATUS_CREATING:
         return err_set(err, 0, "cannot start a container that is still being created");
+    case OCI_STATUS_PAUSED:
+        return err_set(err, 0, "cannot start a container in the paused state");
     default:
         return err_set(err, 0, WORDING_START_RUNNING);
     }
@@ -48,6 +58,38 @@ static int apply_scheduling(const struct found *f, struct err *err)
     if (store_config(f->dir, f->arena, &config, err) < 0)
         return -1;
     return config.process ? schedule_apply((pid_t)f->record.init.pid, config.process, err) : 0;
+}
+
+static void set_deadline(int sock, int timeout)
+{
+    const struct timeval deadline = {timeout / 1000, timeout % 1000 * 1000};
+
+    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+}
+
+/* Whether GO still lies where we have put it: what init has read is charged to us no longer. */
+static bool is_untaken(int sock)
+{
+    int bytes = 0;
+
+    return ioctl(sock, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+/* The answer to GO. Hooks inside take what time they take; init alone answers at once unless it is
+ * frozen. */
+static int expect_limits(const struct runtime *rt, const struct found *f, int sock,
+                         struct protocol_message *m, struct err *err)
+{
+    set_deadline(sock, MOMENT < rt->timeout ? MOMENT : rt->timeout);
+    if (protocol_expect(sock, PROTOCOL_LIMITS, m, err) == 0)
+        return 0;
+    if (err->errnum != EAGAIN || err->stage[0])
+        return -1;
+    if (is_untaken(sock) && cgroup_frozen(&f->record.cgroup) == 1)
+        return wrong_status(OCI_STATUS_PAUSED, err);
+    *err = (struct err)ERR_INIT;
+    set_deadline(sock, f->record.start_hooks ? 0 : rt->timeout);
+    return protocol_expect(sock, PROTOCOL_LIMITS, m, err);
 }
 
 /* From here on the program may send READY=1. The socket is ours to replace only now that init has
@@ -75,7 +117,8 @@ static void wait_ready(const struct found *f, int pidfd, struct notify *notify)
 }
 
 /* Talk to init until its end of the connection closes. Returns 0 when the program runs. */
-static int converse(const struct found *f, int sock, struct notify *notify, struct err *err)
+static int converse(const struct runtime *rt, const struct found *f, int sock,
+                    struct notify *notify, struct err *err)
 {
     const struct record *r = &f->record;
     struct protocol_limits left;
@@ -83,7 +126,7 @@ static int converse(const struct found *f, int sock, struct notify *notify, stru
     int got;
 
     if (protocol_send(sock, PROTOCOL_GO, NULL, 0, NULL, 0, err) < 0 ||
-        protocol_expect(sock, PROTOCOL_LIMITS, &m, err) < 0) {
+        expect_limits(rt, f, sock, &m, err) < 0) {
         /* Nothing was said to us: init was busy with another start, which has succeeded. */
         if (!err->stage[0] && (err->errnum == EPIPE || err->errnum == ECONNRESET))
             return proc_alive((pid_t)r->init.pid, r->init.start_time)
@@ -91,6 +134,7 @@ static int converse(const struct found *f, int sock, struct notify *notify, stru
                        : err_set(err, 0, WORDING_START_STOPPED);
         return -1;
     }
+    set_deadline(sock, rt->timeout);
     serve_notify(f, notify);
     if (r->scheduling && apply_scheduling(f, err) < 0)
         return -1;
@@ -106,7 +150,7 @@ static void destroy(const struct runtime *rt, const struct found *f)
 {
     struct err err = ERR_INIT;
 
-    if (container_delete(rt, f->record.id, true, &err) < 0)
+    if (container_delete_held(rt, f, &err) < 0)
         log_warning("%s", err.text);
 }
 
@@ -125,7 +169,6 @@ static int poststart(const struct runtime *rt, struct found *f, struct err *err)
 int start_container(const struct runtime *rt, struct found *f, int sock, int pidfd,
                     struct notify *notify, struct err *err)
 {
-    struct timeval deadline = {rt->timeout / 1000, rt->timeout % 1000 * 1000};
     _cleanup_close_ int connected = -1;
     enum oci_status status;
     char who[256];
@@ -140,11 +183,7 @@ int start_container(const struct runtime *rt, struct found *f, int sock, int pid
         status = f->record.committed ? store_status(f) : OCI_STATUS_CREATING;
         return wrong_status(status, err);
     }
-    /* Hooks inside take what time they take; init alone answers at once unless it is frozen. */
-    if (f->record.start_hooks)
-        deadline = (struct timeval){0, 0};
-    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
-    if (converse(f, sock, notify, err) < 0) {
+    if (converse(rt, f, sock, notify, err) < 0) {
         if (err->errnum == EAGAIN) {
             proc_describe((pid_t)f->record.init.pid, who, sizeof who);
             return err_set(err, ETIMEDOUT, "init did not answer within %d s: %s",

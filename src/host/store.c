@@ -281,6 +281,9 @@ int store_stage(int dir, const struct record *record, struct store_staged *stage
 
     if (!text)
         return err_set(err, ENOMEM, "write the record");
+    /* What would not be read again: the machine's own names, such as those of its cgroups. */
+    if (!oci_is_utf8(text, len))
+        return err_set(err, 0, "write the record: a path in it is not valid UTF-8");
     if (fd_stage_file_at(dir, STORE_RECORD, text, len, 0600, staged->name, err) < 0)
         return err_context(err, "write the record");
     return 0;

@@ -2,8 +2,8 @@
 /*
  * The store: one directory a container below the root, with state.json (the record), config.json
  * (the snapshot), start.sock while the container waits, and notify/. Readers never lock: the record
- * is replaced atomically. delete holds a lock on the directory while it takes things apart; nobody
- * holds one while a hook or a foreground process runs.
+ * is replaced atomically. delete holds a lock on the directory while it takes things apart, update
+ * and pause for what they write; nobody holds one while a hook or a foreground process runs.
  */
 #ifndef HOST_STORE_H
 #define HOST_STORE_H
@@ -64,8 +64,9 @@ int store_config(int dir, struct oci_arena *arena, struct oci_config *config, st
 int store_cache(int root);
 
 /**
- * store_lock - lock the container's directory for taking it apart; waits at most @timeout ms
- * Returns 0; -1 with errnum ENOENT when it was removed meanwhile, ETIMEDOUT. The lock goes with
+ * store_lock - lock the container's directory for changing or removing it; waits at most @timeout
+ * milliseconds. Returns 0; -1 with errnum ENOENT when it was removed meanwhile, ETIMEDOUT. The lock
+ * goes with
  * @dir.
  */
 int store_lock(int dir, int timeout, struct err *err);
@@ -89,6 +90,12 @@ void found_close(struct found *f);
         .root = -1, .dir = -1                                                                      \
     }
 #define _cleanup_found_ __attribute__((cleanup(found_close)))
+
+/**
+ * container_delete_held - container_delete() with force for the container that @held has open
+ * When that is gone, and when the id has become another container's, there is nothing left to do.
+ */
+int container_delete_held(const struct runtime *rt, const struct found *held, struct err *err);
 
 /**
  * store_status - what the container is doing, from the kernel's own evidence: the init process, and

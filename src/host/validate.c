@@ -62,18 +62,24 @@ static int fail(const struct check *c, struct err *err, const char *path, const 
     return bundle_fail(c->b, err, path, "%s", text);
 }
 
-static int unsupported(const struct check *c, struct err *err, const char *path)
+/* @what: of it, or NULL. The member stands in front of its place: engines and people look for it.
+ */
+static int unsupported(const struct check *c, struct err *err, const char *path, const char *what)
 {
-    bundle_fail(c->b, err, path, "this version cannot carry it out");
-    return err_context(err, "not supported yet: %s", path);
+    unsigned line = 0, column = 0;
+
+    oci_locate(c->b->text, c->b->len, path, &line, &column);
+    err_set(err, 0, "not supported yet: %s: %s:%u:%u: this version cannot carry out %s", path,
+            c->b->file, line, column, what ? what : "this member");
+    return err_object(err, "%s", path);
 }
 
 static int check_supported(const struct check *c, struct err *err)
 {
     if (c->lin->intel_rdt)
-        return unsupported(c, err, "linux.intelRdt");
+        return unsupported(c, err, "linux.intelRdt", NULL);
     if (c->lin->net_devices_n)
-        return unsupported(c, err, "linux.netDevices");
+        return unsupported(c, err, "linux.netDevices", NULL);
     return 0;
 }
 
@@ -176,6 +182,15 @@ static int check_affinity(const struct check *c, struct err *err)
     return fail(c, err, why.object, why.text);
 }
 
+/* __NEW_UTS_LEN of the kernel's linux/utsname.h. */
+static int check_name_length(const struct check *c, const char *member, const char *name,
+                             struct err *err)
+{
+    if (!name || strlen(name) <= 64)
+        return 0;
+    return bundle_fail(c->b, err, member, "has %zu bytes, 64 are the most", strlen(name));
+}
+
 static int check_names(const struct check *c, struct err *err)
 {
     const struct oci_namespace *ns = validate_namespace(c->config, OCI_NS_UTS);
@@ -188,7 +203,9 @@ static int check_names(const struct check *c, struct err *err)
     if (c->config->domainname && *c->config->domainname && !uts)
         return fail(c, err, "domainname",
                     "needs a uts namespace in linux.namespaces that is not our own");
-    return 0;
+    if (check_name_length(c, "hostname", c->config->hostname, err) < 0)
+        return -1;
+    return check_name_length(c, "domainname", c->config->domainname, err);
 }
 
 static int check_time_offsets(const struct check *c, struct err *err)
@@ -241,7 +258,12 @@ static int check_devices(const struct check *c, struct err *err)
 
     for (size_t i = 0; i < c->lin->devices_n; i++) {
         const struct oci_device *d = &c->lin->devices[i];
+        const char *name = strrchr(d->path, '/') + 1; /* it is absolute */
 
+        if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+            snprintf(path, sizeof path, "linux.devices[%zu].path", i);
+            return bundle_fail(c->b, err, path, "%s does not end in the name of a file", d->path);
+        }
         if (d->type == OCI_DEVICE_FIFO || (d->major.set && d->minor.set))
             continue;
         snprintf(path, sizeof path, "linux.devices[%zu]", i);
@@ -264,7 +286,7 @@ static int check_mounts(const struct check *c, struct err *err)
             return fail(c, err, path, "uidMappings and gidMappings are only valid together");
         if (m->uid_mappings_n) {
             snprintf(path, sizeof path, "mounts[%zu].uidMappings", i);
-            return unsupported(c, err, path);
+            return unsupported(c, err, path, NULL);
         }
         snprintf(path, sizeof path, "mounts[%zu].options", i);
         if (mount_options_parse(m->options, m->options_n, c->b->arena, &options, err) < 0) {
@@ -273,10 +295,25 @@ static int check_mounts(const struct check *c, struct err *err)
             return bundle_fail(c->b, err, path, "%s", why.text);
         }
         if (options.idmap || options.ridmap)
-            return unsupported(c, err, path);
+            return unsupported(c, err, path, options.ridmap ? "ridmap" : "idmap");
         snprintf(path, sizeof path, "mounts[%zu].source", i);
         if (options.bind && (!m->source || !*m->source))
             return fail(c, err, path, "a bind mount needs a source");
+    }
+    return 0;
+}
+
+static int check_masks(const struct check *c, struct err *err)
+{
+    char path[64];
+
+    for (size_t i = 0; i < c->lin->masked_paths_n; i++) {
+        const char *text = c->lin->masked_paths[i];
+
+        if (text[strspn(text, "/")] != '\0')
+            continue;
+        snprintf(path, sizeof path, "linux.maskedPaths[%zu]", i);
+        return fail(c, err, path, "the root cannot be masked");
     }
     return 0;
 }
@@ -319,9 +356,9 @@ int validate_config(const struct runtime *rt, const struct bundle *b,
                     const struct create_options *o, bool detach, struct err *err)
 {
     static int (*const checks[])(const struct check *c, struct err *err) = {
-        check_supported, check_terminal, check_user_namespace, check_rlimits,
-        check_affinity,  check_names,    check_time_offsets,   check_sysctl,
-        check_devices,   check_mounts,   check_seccomp,        check_cgroup,
+        check_supported, check_terminal,     check_user_namespace, check_rlimits, check_affinity,
+        check_names,     check_time_offsets, check_sysctl,         check_devices, check_mounts,
+        check_masks,     check_seccomp,      check_cgroup,
     };
     const struct check c = {
         .rt = rt,

@@ -34,7 +34,6 @@ static struct {
     int *readonly; /* roots of mounts that become read-only at the end */
     size_t readonly_n;
     bool plain_sources; /* open_tree is refused: sources are O_PATH fds, not clones */
-    bool shared_seen;   /* an earlier entry is shared, and so becomes what is mounted on it */
 } later;
 
 static const char *const *options_of(const struct oci_mount *m)
@@ -188,8 +187,7 @@ int init_mounts_late_readonly(struct init *in, struct err *err)
 {
     for (size_t i = 0; i < later.readonly_n; i++) {
         int fd = later.readonly[i];
-        int result =
-            mount_set_attr(fd, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in), err);
+        int result = mount_set_attr(fd, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
 
         fd_close(fd);
         if (result < 0)
@@ -215,7 +213,7 @@ int init_bind_propagation(struct init *in, const struct mount_options *o, int fd
                                   init_mounts_procfs(in), err) < 0)
             return -1;
     if (wants_shared(o))
-        later.shared_seen = true;
+        in->shared_mounts = true;
     return 0;
 }
 
@@ -245,8 +243,8 @@ static int prepare_clone(struct init *in, const struct mount_options *o, int fd,
     if (later.plain_sources)
         return 0;
     /* The only propagation of the entry may as well be set right away, if it stays: on a shared
-     * mount (or in the host's own tree) attaching makes it shared again. */
-    if (!shared && o->propagation_n == 1 && !later.shared_seen &&
+     * mount (or in the host's own tree) attaching may make it shared again. */
+    if (!shared && o->propagation_n == 1 && !in->shared_mounts &&
         !(in->setup.flags & SETUP_CHROOT)) {
         bool recursive = false;
 
@@ -276,10 +274,9 @@ static int prepare_clone(struct init *in, const struct mount_options *o, int fd,
         rest->propagation = o->propagation_n > 0;
         return 0;
     }
-    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, o->clear, -1, err) < 0)
+    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, -1, err) < 0)
         return -1;
-    if (rest->rec_attr &&
-        mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, -1, err) < 0)
+    if (rest->rec_attr && mount_set_attr(fd, true, o->rec_set, o->rec_clear, -1, err) < 0)
         return -1;
     rest->attr = rest->rec_attr = false;
     return 0;
@@ -292,10 +289,9 @@ static int finish_bind(struct init *in, const struct mount_options *o, int fd,
 
     if (rest->slave && mount_set_propagation(fd, OCI_PROPAGATION_RSLAVE, procfs, err) < 0)
         return -1;
-    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0)
+    if (rest->attr && mount_set_attr(fd, false, o->set, o->clear, procfs, err) < 0)
         return -1;
-    if (rest->rec_attr &&
-        mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, procfs, err) < 0)
+    if (rest->rec_attr && mount_set_attr(fd, true, o->rec_set, o->rec_clear, procfs, err) < 0)
         return -1;
     if (rest->propagation)
         return init_bind_propagation(in, o, fd, err);
@@ -368,7 +364,7 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     /* It may close the fd and put another one in its place. */
     object.fd = util_take_fd(source);
-    if (mount_attach(&object, target_fd, init_mounts_procfs(in), err) < 0) {
+    if (init_mounts_attach_entry(in, &object, target_fd, err) < 0) {
         fd_close(object.fd);
         return -1;
     }
@@ -378,8 +374,7 @@ int init_bind(struct init *in, size_t i, struct mount_options *o, struct err *er
         return -1;
     /* rro: what is below keeps it. */
     if (late && (o->rec_set & MOUNT_ATTR_RDONLY) &&
-        mount_set_attr(source, false, 0, MOUNT_ATTR_RDONLY, MOUNT_ATTR_RDONLY,
-                       init_mounts_procfs(in), err) < 0)
+        mount_set_attr(source, false, 0, MOUNT_ATTR_RDONLY, init_mounts_procfs(in), err) < 0)
         return -1;
     return late ? init_bind_readonly_later(in, util_take_fd(source), err) : 0;
 }

@@ -20,14 +20,15 @@
  * options anew for everybody (nsdelegate, memory_recursiveprot); so a new mount asks for those that
  * the host's mount has.
  *
- * The host's layout is read from mountinfo: directories below /sys/fs/cgroup need not be cgroups.
- * This happens before pivot_root, while init sees a copy of the host's mounts.
+ * The host's layout is read from mountinfo (cgroup_layout.c). This happens before pivot_root, while
+ * init sees a copy of the host's mounts.
  */
 #include "base/fd.h"
-#include "base/path.h"
+#include "base/mountinfo.h"
 #include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
+#include "init/cgroup_layout.h"
 #include "init/mounts.h"
 
 #include <errno.h>
@@ -37,122 +38,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HIERARCHIES_MAX 32
-#define MOUNTINFO_MAX (64U << 20)
-
-struct hierarchy {
-    bool v2;
-    char *root, *point; /* as in mountinfo */
-    char *controllers;  /* v1: "cpu,cpuacct", "name=systemd" */
-    char *options;      /* v2: "nsdelegate,memory_recursiveprot" */
-};
-
-struct layout {
-    char *mountinfo, *cgroups; /* texts that the others point into */
-    struct hierarchy list[HIERARCHIES_MAX];
-    size_t n;
-    bool has_v1;
-};
-
-static char *read_self(struct init *in, const char *name, struct err *err)
-{
-    char path[64], self[24];
-    char *text = NULL;
-    ssize_t len = readlinkat(in->host_proc, "self", self, sizeof self - 1);
-
-    if (len <= 0) {
-        err_errno(err, "/proc/self");
-        return NULL;
-    }
-    self[len] = '\0';
-    snprintf(path, sizeof path, "%s/%s", self, name);
-    _cleanup_close_ int fd = path_open_beneath(in->host_proc, path, O_RDONLY, err);
-    if (fd < 0 || fd_read_all(fd, MOUNTINFO_MAX, &text, NULL, err) < 0)
-        return NULL;
-    return text;
-}
-
-/* Keep of a superblock's options what says which hierarchy it is (v1: the controllers) or how it
- * behaves (v2): the rest is known and short. */
-static void keep_own_options(char *options)
-{
-    static const char *const others[] = {
-        "rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "seclabel", "none"};
-    char *to = options, *rest = options, *word;
-
-    while ((word = strsep(&rest, ",")) != NULL) {
-        bool skip = strncmp(word, "release_agent=", 14) == 0;
-        size_t len = strlen(word);
-
-        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-            skip = skip || strcmp(word, others[i]) == 0;
-        if (skip || len == 0)
-            continue;
-        if (to != options)
-            *to++ = ',';
-        memmove(to, word, len);
-        to += len;
-    }
-    *to = '\0';
-}
-
-/* ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAG…] - TYPE SOURCE SUPEROPTIONS; proc_pid_mountinfo(5) */
-static bool parse_line(char *line, struct hierarchy *h)
-{
-    char *dash = strstr(line, " - "), *tail, *type, *super;
-
-    if (dash == NULL)
-        return false;
-    *dash = '\0';
-    tail = dash + 3;
-    type = strsep(&tail, " ");
-    if (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0)
-        return false;
-    strsep(&tail, " ");
-    super = tail;
-    for (int i = 0; i < 3; i++)
-        strsep(&line, " ");
-    h->root = strsep(&line, " ");
-    h->point = strsep(&line, " ");
-    h->v2 = type[6] == '2';
-    if (h->root == NULL || h->point == NULL || super == NULL)
-        return false;
-    keep_own_options(super);
-    if (h->v2)
-        h->options = super;
-    else
-        h->controllers = super;
-    return h->v2 || super[0] != '\0';
-}
-
-static bool is_known(const struct layout *l, const struct hierarchy *h)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (l->list[i].v2 == h->v2 &&
-            (h->v2 || strcmp(l->list[i].controllers, h->controllers) == 0))
-            return true;
-    return false;
-}
+#define CGROUPS_MAX (1U << 20)
 
 static int read_layout(struct init *in, struct layout *l, struct err *err)
 {
-    char *rest;
-
-    l->mountinfo = read_self(in, "mountinfo", err);
-    l->cgroups = l->mountinfo == NULL ? NULL : read_self(in, "cgroup", err);
-    if (l->cgroups == NULL)
+    l->mountinfo = proc_read_self(in->host_proc, "mountinfo", MOUNTINFO_MAX, err);
+    if (!l->mountinfo || !(l->cgroups = proc_read_self(in->host_proc, "cgroup", CGROUPS_MAX, err)))
         return -1;
-    rest = l->mountinfo;
-    for (char *line; (line = strsep(&rest, "\n")) != NULL && l->n < HIERARCHIES_MAX;) {
-        struct hierarchy h = {.v2 = false};
-
-        /* Others may have mounted a hierarchy elsewhere too (containers): the usual place counts.
-         */
-        if (!parse_line(line, &h) || strncmp(h.point, "/sys/fs/cgroup", 14) != 0 || is_known(l, &h))
-            continue;
-        l->has_v1 = l->has_v1 || !h.v2;
-        l->list[l->n++] = h;
-    }
+    cgroup_layout_parse(l);
     return 0;
 }
 
@@ -162,44 +55,15 @@ static void layout_free(struct layout *l)
     free(l->cgroups);
 }
 
-/* Path of our cgroup in @h, from lines ID:CONTROLLERS:PATH (the v2 line has no controllers). */
-static bool own_path(const struct layout *l, const struct hierarchy *h, char *buf, size_t size)
-{
-    const char *wanted = h->v2 ? "" : h->controllers;
-    size_t len = strlen(wanted);
-
-    for (const char *line = l->cgroups; line != NULL && *line != '\0';) {
-        const char *names = strchr(line, ':');
-        const char *path = names == NULL ? NULL : strchr(names + 1, ':');
-        const char *end = strchr(line, '\n');
-
-        if (path == NULL)
-            return false;
-        names++;
-        if ((size_t)(path - names) == len && memcmp(names, wanted, len) == 0) {
-            int n = (int)(end == NULL ? strlen(path + 1) : (size_t)(end - path - 1));
-            return (size_t)snprintf(buf, size, "%.*s", n, path + 1) < size;
-        }
-        line = end == NULL ? NULL : end + 1;
-    }
-    return false;
-}
-
 /* A clone of the container's own cgroup directory, from the host's mount of the hierarchy. */
 static int clone_own(const struct layout *l, const struct hierarchy *h, struct mount_object *out,
                      struct err *err)
 {
-    char path[4096], full[8192];
-    size_t root;
+    char full[8192];
 
-    if (!own_path(l, h, path, sizeof path))
-        return err_set(err, ENOENT, "own cgroup of %s", h->v2 ? "v2" : h->controllers);
-    /* The mount may show only a part of the hierarchy; in a cgroup namespace both are relative to
-     * its root, and a root above it shows as "/..": its name is not to be had. */
-    root = strcmp(h->root, "/") == 0 ? 0 : strlen(h->root);
-    if (strncmp(h->root, "/..", 3) == 0 || strncmp(path, h->root, root) != 0)
-        return err_set(err, ENOENT, "own cgroup below %s", h->point);
-    snprintf(full, sizeof full, "%s%s", h->point, path + root);
+    if (!cgroup_layout_own(l, h, full, sizeof full))
+        return err_set(err, ENOENT, "own cgroup of %s below %s", h->v2 ? "v2" : h->controllers,
+                       h->point);
     if (init_mounts_host_clone(full, false, out, err) < 0)
         return -1;
     if (mount_statfs_magic(out->fd) != (h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC)) {
@@ -228,7 +92,7 @@ static int attach_new(struct init *in, const struct hierarchy *h, const struct m
     own.sb_set &= ~(unsigned long)MS_RDONLY;
     if (mount_new(h->v2 ? "cgroup2" : "cgroup", "cgroup", &own, out, err) < 0)
         return -1;
-    return mount_attach(out, target, init_mounts_procfs(in), err);
+    return init_mounts_attach_entry(in, out, target, err);
 }
 
 /* The container's own directory of the host's mount. */
@@ -250,10 +114,10 @@ static int attach_own(struct init *in, const struct layout *l, const struct hier
         set |= MOUNT_ATTR_RDONLY;
     pending =
         out->plain || mount_set_propagation(out->fd, OCI_PROPAGATION_PRIVATE, -1, &ignored) < 0;
-    if (mount_attach(out, target, procfs, err) < 0 ||
+    if (init_mounts_attach_entry(in, out, target, err) < 0 ||
         (pending && mount_set_propagation(out->fd, OCI_PROPAGATION_PRIVATE, procfs, err) < 0))
         return -1;
-    return mount_set_attr(out->fd, false, set, 0, 0, procfs, err);
+    return mount_set_attr(out->fd, false, set, 0, procfs, err);
 }
 
 /* @anew: try a new mount first. */
@@ -344,7 +208,7 @@ static int mount_tree(struct init *in, const struct layout *l, const struct moun
         tmpfs.data_n++;
     if (mount_new("tmpfs", "cgroup", &tmpfs, &object, err) < 0)
         return -1;
-    if (mount_attach(&object, target, procfs, err) < 0) {
+    if (init_mounts_attach_entry(in, &object, target, err) < 0) {
         fd_close(object.fd);
         return -1;
     }
@@ -352,7 +216,7 @@ static int mount_tree(struct init *in, const struct layout *l, const struct moun
     if (fill_tree(in, l, o, dir, err) < 0)
         return -1;
     if ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY)
-        return mount_set_attr(dir, false, MOUNT_ATTR_RDONLY, 0, 0, procfs, err);
+        return mount_set_attr(dir, false, MOUNT_ATTR_RDONLY, 0, procfs, err);
     return 0;
 }
 

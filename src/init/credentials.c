@@ -224,13 +224,10 @@ static int ambient_set(struct init *in, uint64_t wanted, struct err *err)
  * may have it set without the host side's doing. */
 static bool setgroups_denied(struct init *in)
 {
-    struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
+    struct err ignored = ERR_INIT;
     char text[8] = "";
     int dir = in->proc >= 0 ? in->proc : in->host_proc;
-    _cleanup_close_ int fd = sys_openat2(dir, "self/setgroups", &how, sizeof how);
+    _cleanup_close_ int fd = proc_open_self(dir, "setgroups", O_RDONLY, &ignored);
 
     return fd >= 0 && read(fd, text, sizeof text - 1) >= 4 && strncmp(text, "deny", 4) == 0;
 }

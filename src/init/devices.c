@@ -98,7 +98,7 @@ static int bind_node(struct init *in, const struct node *n, struct err *err)
     }
     if (!object.plain)
         mount_set_propagation(object.fd, OCI_PROPAGATION_PRIVATE, -1, &ignored);
-    result = mount_attach(&object, target, init_mounts_procfs(in), err);
+    result = init_mounts_attach(in, &object, target, err);
 out:
     fd_close(object.fd);
     return result;

@@ -364,6 +364,7 @@ int init_forget_host(void *init, struct err *err)
             continue;
         in->fd[i] = fd_close(in->fd[i]);
     }
+    in->dev_null = fd_close(in->dev_null);
     if (in->proc != in->host_proc)
         fd_close(in->proc);
     in->proc = in->host_proc = -1; /* closed above as SETUP_FD_PROC */

@@ -59,6 +59,45 @@ static void environment_put(struct environment *e, char *entry)
     e->entry[e->n++] = entry;
 }
 
+static uint32_t hash_name(const char *entry)
+{
+    uint32_t hash = 2166136261; /* FNV-1a */
+
+    for (size_t i = name_len(entry); i > 0; i--)
+        hash = (hash ^ (unsigned char)*entry++) * 16777619;
+    return hash;
+}
+
+/* Of entries with the same name only the last one stays. From the end, so that it is met first;
+ * what was met is in a table of at least twice the size. */
+static int environment_unique(struct environment *e, struct err *err)
+{
+    size_t size = 8, kept = 0;
+
+    while (size < 2 * e->n)
+        size *= 2;
+
+    _cleanup_free_ const char **table = calloc(size, sizeof *table);
+
+    if (!table)
+        return err_set(err, ENOMEM, "process.env");
+    for (size_t i = e->n; i-- > 0;) {
+        size_t at = hash_name(e->entry[i]) & (size - 1);
+
+        while (table[at] && !same_name(table[at], e->entry[i]))
+            at = (at + 1) & (size - 1);
+        if (table[at])
+            e->entry[i] = NULL;
+        else
+            table[at] = e->entry[i];
+    }
+    for (size_t i = 0; i < e->n; i++)
+        if (e->entry[i])
+            e->entry[kept++] = e->entry[i];
+    e->n = kept;
+    return 0;
+}
+
 /* The value of @name, or NULL. */
 static const char *environment_get(const struct environment *e, const char *name)
 {
@@ -152,8 +191,11 @@ int lookup_environment(struct init *in, struct err *err)
     e.entry = oci_alloc(in->arena, (p->env_n + ENVIRONMENT_OURS + 1) * sizeof *e.entry);
     if (!e.entry)
         return err_set(err, ENOMEM, "process.env");
-    for (size_t i = 0; i < p->env_n; i++)
-        environment_put(&e, (char *)p->env[i]);
+    if (p->env_n > 0)
+        memcpy(e.entry, p->env, p->env_n * sizeof *e.entry);
+    e.n = p->env_n;
+    if (environment_unique(&e, err) < 0)
+        return -1;
     home = environment_get(&e, "HOME");
     if (!home || !*home)
         ok = ok && environment_add(&e, home_entry(in));

@@ -130,6 +130,10 @@ __attribute__((noinline)) static void run(const char *table, const struct stage 
 
     if (stages_run(table, steps, n, in, &err) == 0)
         return;
+    /* The kernel's word for an owner that it cannot write down. */
+    if (err.errnum == EOVERFLOW && in->setup.flags & SETUP_USER_NAMESPACE &&
+        (geteuid() != 0 || getegid() != 0))
+        err_hint(&err, "files are made as id 0: it needs a mapping in the user namespace");
     protocol_send_err(in->sock, &err);
     _exit(1);
 }

@@ -35,6 +35,7 @@ struct init {
     bool *source_is_dir;
     int *device_sources; /* per linux.devices[], -1 */
     int default_device_sources[6];
+    bool shared_mounts; /* an entry of mounts[] is shared: see init_mounts_attach() */
     int notify_source;
     bool notify_failed; /* SETUP_NOTIFY was taken back: the directory cannot be reached */
     int dev_null;       /* verified /dev/null of the container (char 1:3), O_PATH, or -1 */
@@ -43,8 +44,6 @@ struct init {
     struct protocol_seccomp seccomp;
     char *program; /* args[0] as looked up; what is executed */
     char **argv, **envp;
-    bool program_is_checked;
-    bool wait_started; /* start is connected: .sock is that connection */
 
     mode_t umask;     /* the caller's, for a process without user.umask; init itself runs with 0 */
     bool cwd_entered; /* the working directory was made and entered before the ids changed */
@@ -155,7 +154,7 @@ int lookup_program(struct init *in, struct err *err);
 
 /**
  * lookup_diagnose - say why @path cannot be executed
- * @root:   directory fd of the tree that the process sees as "/"
+ * @root:   directory fd of the tree that the process sees as "/"; -1: no file may be looked at
  * @errnum: what execve(2) gave, or 0 to look for what would make it fail
  * Returns 0 when nothing is wrong and @errnum is 0; otherwise -1 with @err filled.
  */

@@ -93,13 +93,12 @@ static bool exists(int root, const char *path)
 static int check_script(int root, const char *path, const char *head, size_t len, struct err *err)
 {
     char interpreter[256];
-    size_t line = 2, n;
+    size_t n;
     bool crlf;
 
     head += 2;
     len -= 2;
-    line = strspn(head, " \t");
-    head += line;
+    head += strspn(head, " \t");
     n = strcspn(head, " \t\n");
     if (n == 0 || n >= sizeof interpreter || n >= len)
         return 0;
@@ -173,14 +172,31 @@ static int open_failed(const char *path, struct err *err)
         err->errnum = EACCES;
         return -1;
     }
-    return err_set(err, errnum, "exec %s", path);
+    err_set(err, errnum, "exec %s", path);
+    if (errnum == ELOOP)
+        err_hint(err, "links such as /proc/self/exe lead to files of the machine and are not "
+                      "followed");
+    return -1;
+}
+
+/* What there is to say when nothing was found, or may be looked for. */
+static int say_errno(const char *path, int errnum, struct err *err)
+{
+    if (errnum != ENOEXEC)
+        return errnum ? err_set(err, errnum, "exec %s", path) : 0;
+    err_set(err, 0, WORDING_FORMAT, path, "the kernel has no handler for it");
+    err->errnum = ENOEXEC;
+    return -1;
 }
 
 int lookup_diagnose(int root, const char *path, int errnum, struct err *err)
 {
+    _cleanup_close_ int fd = -1;
     struct stat st;
-    _cleanup_close_ int fd = open_as_process(root, path, O_PATH, err);
 
+    if (root < 0)
+        return say_errno(path, errnum, err);
+    fd = open_as_process(root, path, O_PATH, err);
     if (fd < 0 || fstat(fd, &st) < 0)
         return fd < 0 ? open_failed(path, err) : err_errno(err, "exec %s", path);
     if (S_ISDIR(st.st_mode))
@@ -193,12 +209,7 @@ int lookup_diagnose(int root, const char *path, int errnum, struct err *err)
         return -1;
     if (errnum == EACCES)
         return deny(path, fd, &st, err);
-    if (errnum == ENOEXEC) {
-        err_set(err, 0, WORDING_FORMAT, path, "the kernel has no handler for it");
-        err->errnum = ENOEXEC;
-        return -1;
-    }
-    return errnum ? err_set(err, errnum, "exec %s", path) : 0;
+    return say_errno(path, errnum, err);
 }
 
 /* ---- PATH ---- */

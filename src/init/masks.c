@@ -5,7 +5,8 @@
  * linux.maskedPaths and linux.readonlyPaths, after pivot_root. A path is resolved once, in the
  * root, and what is mounted comes from an fd: a file is covered by the null device that
  * init_devices() has verified to be character device 1:3 and not by whatever /dev/null names by now
- * (CVE-2025-31133); a directory by an empty tmpfs. One tmpfs serves all directories: it is mounted
+ * (CVE-2025-31133); a directory by an empty tmpfs. "/" itself cannot be masked, and is made
+ * read-only as by root.readonly. One tmpfs serves all directories: it is mounted
  * on the first of them, the others get clones (a clone can only be taken of a mount that is
  * attached).
  *
@@ -95,6 +96,20 @@ static int open_path(struct init *in, const char *path, struct err *err)
     return fd;
 }
 
+/* Whether it is "/" itself, by whatever name. A mount there would be above the root that we are in
+ * already, and cover nothing. */
+static bool is_root(const struct init *in, int fd)
+{
+    struct statx a, b;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &a) < 0 ||
+        statx(in->rootfs, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &b) < 0)
+        return false;
+    /* The rootfs may be bound elsewhere in itself; mount ids are there since Linux 5.8. */
+    return a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor &&
+           a.stx_ino == b.stx_ino && (!(a.stx_mask & STATX_MNT_ID) || a.stx_mnt_id == b.stx_mnt_id);
+}
+
 /* Attach and close. With open_tree refused, bind @source in its place. */
 static int cover(struct init *in, int source, int target, bool recursive, int *kept,
                  struct err *err)
@@ -109,7 +124,7 @@ static int cover(struct init *in, int source, int target, bool recursive, int *k
         object.plain = true;
         object.fd = fcntl(source, F_DUPFD_CLOEXEC, 0);
     }
-    result = mount_attach(&object, target, init_mounts_procfs(in), err);
+    result = init_mounts_attach(in, &object, target, err);
     if (result == 0 && kept != NULL)
         *kept = object.fd;
     else
@@ -142,7 +157,7 @@ static int mask_directory(struct init *in, int target, int *empty, struct err *e
         return cover(in, *empty, target, false, NULL, err);
     if (new_empty_tmpfs(in, &object, err) < 0)
         return -1;
-    if (mount_attach(&object, target, init_mounts_procfs(in), err) < 0) {
+    if (init_mounts_attach(in, &object, target, err) < 0) {
         fd_close(object.fd);
         return -1;
     }
@@ -159,6 +174,8 @@ static int mask_one(struct init *in, const char *path, int *empty, struct err *e
         return err->errnum == 0 ? 0 : -1;
     if (fstat(target, &st) < 0)
         return err_errno(err, "mask");
+    if (is_root(in, target))
+        return err_set(err, EINVAL, "the root cannot be masked");
     if (S_ISDIR(st.st_mode))
         return mask_directory(in, target, empty, err);
     if (in->dev_null < 0)
@@ -194,10 +211,12 @@ static int readonly_one(struct init *in, const char *path, struct err *err)
 
     if (target < 0)
         return err->errnum == 0 ? 0 : -1;
+    if (is_root(in, target)) /* as root.readonly */
+        return mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
     clone = mount_clone(target, "", true, false, err);
-    if (clone >= 0 && (mount_set_attr(clone, true, MOUNT_ATTR_RDONLY, 0, 0, -1, &attr_err) == 0)) {
+    if (clone >= 0 && (mount_set_attr(clone, true, MOUNT_ATTR_RDONLY, 0, -1, &attr_err) == 0)) {
         object = (struct mount_object){.fd = clone};
-        return mount_attach(&object, target, init_mounts_procfs(in), err);
+        return init_mounts_attach(in, &object, target, err);
     }
     if (clone < 0 && err->errnum != ENOSYS && err->errnum != EPERM)
         return -1;
@@ -205,7 +224,7 @@ static int readonly_one(struct init *in, const char *path, struct err *err)
     clone = fd_close(clone);
     if (cover(in, target, target, true, &clone, err) < 0)
         return -1;
-    return mount_set_attr(clone, false, MOUNT_ATTR_RDONLY, 0, 0, init_mounts_procfs(in), err);
+    return mount_set_attr(clone, false, MOUNT_ATTR_RDONLY, 0, init_mounts_procfs(in), err);
 }
 
 int init_readonly_paths(void *init, struct err *err)

@@ -39,6 +39,22 @@ int init_mounts_procfs(const struct init *in)
     return in->proc >= 0 ? in->proc : in->host_proc;
 }
 
+int init_mounts_attach(struct init *in, struct mount_object *object, int target, struct err *err)
+{
+    return in->shared_mounts ? mount_attach_alone(object, target, init_mounts_procfs(in), err)
+                             : mount_attach(object, target, init_mounts_procfs(in), err);
+}
+
+int init_mounts_attach_entry(struct init *in, struct mount_object *object, int target,
+                             struct err *err)
+{
+    int result = init_mounts_attach(in, object, target, err);
+
+    if (result < 0 && in->shared_mounts && err->errnum == EOPNOTSUPP)
+        result = mount_attach(object, target, init_mounts_procfs(in), err);
+    return result;
+}
+
 static const char *const *options_of(const struct oci_mount *m)
 {
     return (const char *const *)m->options;
@@ -89,12 +105,13 @@ static int add_tmpfs_mode(struct init *in, const struct mount_target *t, struct 
                       err);
 }
 
-/* The container's own procfs serves init as its handle, if it is a whole and writable one. */
+/* The container's own procfs serves init as its handle, if it is a whole and writable one. Looked
+ * at, for mount(2) does not tell what it has made: see open_covering() in base/mount.c. */
 static void keep_procfs(struct init *in, const struct mount_target *t,
                         const struct mount_options *o, int *fd)
 {
     if (strcmp(t->path, "/proc") != 0 || o->data_n > 0 ||
-        ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) || in->proc >= 0)
+        ((o->set | o->rec_set) & MOUNT_ATTR_RDONLY) || in->proc >= 0 || !proc_is_root(*fd))
         return;
     in->proc = util_take_fd(*fd);
 }
@@ -102,7 +119,7 @@ static void keep_procfs(struct init *in, const struct mount_target *t,
 static int attach_or_close(struct init *in, struct mount_object *object, int target,
                            struct err *err)
 {
-    if (mount_attach(object, target, init_mounts_procfs(in), err) == 0)
+    if (init_mounts_attach_entry(in, object, target, err) == 0)
         return 0;
     object->fd = fd_close(object->fd);
     return -1;
@@ -138,8 +155,8 @@ static int bind_host_fs(struct init *in, const char *type, const struct mount_op
     if (attach_or_close(in, out, target, &failed) < 0)
         return -1;
     if ((pending && mount_set_propagation(out->fd, OCI_PROPAGATION_RSLAVE, procfs, &failed) < 0) ||
-        (mount_set_attr(out->fd, true, o->set, 0, 0, procfs, &failed) < 0 &&
-         mount_set_attr(out->fd, false, o->set, 0, 0, procfs, &failed) < 0)) {
+        (mount_set_attr(out->fd, true, o->set, 0, procfs, &failed) < 0 &&
+         mount_set_attr(out->fd, false, o->set, 0, procfs, &failed) < 0)) {
         out->fd = fd_close(out->fd);
         return -1;
     }
@@ -170,6 +187,8 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     if (mount_target_open(in, m, o, -1, true, &target, err) < 0)
         return -1;
     _cleanup_close_ int target_fd = target.fd;
+    if (!target.is_dir)
+        return err_set(err, ENOTDIR, "mount %s on a file", m->type);
     if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
         return init_cgroup_mount(in, m->type, target_fd, o, err);
     if (late) {
@@ -201,7 +220,8 @@ static int mount_filesystem(struct init *in, const struct oci_mount *m, struct m
     return late ? init_bind_readonly_later(in, util_take_fd(fd), err) : 0;
 }
 
-/* remount: new flags for what is there; the superblock too when the entry is not a bind. */
+/* remount: new flags for what is there; when the entry is not a bind the superblock's too, but for
+ * ro and rw: it may be one of the machine's, which has to stay writable for others. */
 static int remount(struct init *in, const struct oci_mount *m, const struct mount_options *o,
                    struct err *err)
 {
@@ -211,13 +231,14 @@ static int remount(struct init *in, const struct oci_mount *m, const struct moun
     if (mount_target_open(in, m, o, -1, true, &target, err) < 0)
         return -1;
     _cleanup_close_ int fd = target.fd;
-    if (!o->bind && (o->data_n > 0 || (o->sb_set & ~(unsigned long)MS_RDONLY) != 0)) {
+    if (!o->bind &&
+        (o->data_n > 0 || ((o->sb_set | o->sb_clear) & ~(unsigned long)MS_RDONLY) != 0)) {
         if (mount_reconfigure(fd, o, procfs, err) < 0)
             return -1;
-    } else if (mount_set_attr(fd, false, o->set, o->clear, o->clear, procfs, err) < 0) {
+    } else if (mount_set_attr(fd, false, o->set, o->clear, procfs, err) < 0) {
         return -1;
     }
-    if (mount_set_attr(fd, true, o->rec_set, o->rec_clear, o->rec_clear, procfs, err) < 0)
+    if (mount_set_attr(fd, true, o->rec_set, o->rec_clear, procfs, err) < 0)
         return -1;
     return init_bind_propagation(in, o, fd, err);
 }
@@ -251,12 +272,11 @@ static int attach_notify(struct init *in, struct mount_object *object, int targe
         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     int procfs = init_mounts_procfs(in);
     struct err ignored = ERR_INIT;
-    bool changed =
-        !object->plain && mount_set_attr(object->fd, false, set, 0, 0, -1, &ignored) == 0;
+    bool changed = !object->plain && mount_set_attr(object->fd, false, set, 0, -1, &ignored) == 0;
 
-    if (mount_attach(object, target, procfs, err) < 0)
+    if (init_mounts_attach(in, object, target, err) < 0)
         return -1;
-    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, 0, procfs, err);
+    return changed ? 0 : mount_set_attr(object->fd, false, set, 0, procfs, err);
 }
 
 /* The directory with the sd_notify socket, for the program's NOTIFY_SOCKET. */

@@ -33,6 +33,18 @@ int init_mounts_procfs(const struct init *in);
 int init_masks_mounted(const char *place, int fd, struct err *err);
 
 /**
+ * init_mounts_attach - mount_attach() of what the machine is not to see, whatever it is put on
+ * A bind that is shared (the configuration says so) has peers in the machine's mount namespace: see
+ * mount_attach_alone(). @object's fd stays open in any case.
+ *
+ * init_mounts_attach_entry - the same for an entry of mounts[]; where the kernel cannot do it, the
+ * machine sees the mount: two entries, one shared and one on it, are what was asked for
+ */
+int init_mounts_attach(struct init *in, struct mount_object *object, int target, struct err *err);
+int init_mounts_attach_entry(struct init *in, struct mount_object *object, int target,
+                             struct err *err);
+
+/**
  * init_mounts_host_clone - a detached clone of a directory of the host's tree
  * @path: absolute, without the container's doing in it ("/sys"); only before pivot_root
  * @out:  filled; .plain when the kernel refuses open_tree

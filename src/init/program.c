@@ -149,7 +149,6 @@ int init_program_lookup(void *init, struct err *err)
         err_object(err, "process.args[0]");
         return lookups_are_filtered(in) ? init_seccomp_hint(in, "openat2", err) : -1;
     }
-    in->program_is_checked = true;
     return 0;
 }
 
@@ -350,7 +349,9 @@ int init_program_exec(void *init, struct err *err)
     if (in->seccomp_loaded && (errnum == EPERM || errnum == ENOSYS))
         return err_set(err, errnum, WORDING_EXEC_FILTERED, in->program);
 
-    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    /* The late filter was not asked before whether files may be looked at; it may kill for it. */
+    bool blind = in->seccomp_loaded && in->process->no_new_privileges;
+    _cleanup_close_ int root = blind ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     lookup_diagnose(root, in->program, errnum, err);
     if (errnum == EACCES || errnum == EPERM)

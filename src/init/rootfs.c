@@ -23,6 +23,7 @@
  * path.
  */
 #include "base/fd.h"
+#include "base/mountinfo.h"
 #include "base/open_files.h"
 #include "base/path.h"
 #include "base/proc.h"
@@ -36,8 +37,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define MOUNTINFO_MAX (64U << 20)
 
 static bool attached_on_root; /* on "/", not at its path */
 
@@ -124,23 +123,6 @@ static int pivot(struct init *in, struct err *err)
     return 0;
 }
 
-/* Undo the octal escapes of mountinfo in place. */
-static void unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *from = text; *from != '\0'; from++) {
-        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
-            from[2] <= '7' && from[3] >= '0' && from[3] <= '7') {
-            *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
-            from += 3;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-}
-
 /* Take one proc or sysfs of the host away, or cover it when it is locked in its place. */
 static int hide_mount(struct init *in, int host, const char *path, struct err *err)
 {
@@ -170,36 +152,23 @@ static int hide_mount(struct init *in, int host, const char *path, struct err *e
  */
 static int hide_host_mounts(struct init *in, struct err *err)
 {
+    _cleanup_free_ char *text = proc_read_self(in->host_proc, "mountinfo", MOUNTINFO_MAX, err);
     _cleanup_close_ int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_close_ int info = -1;
-    _cleanup_free_ char *text = NULL;
     size_t prefix = strlen(in->setup.rootfs);
-    char self[32] = "";
-    ssize_t len = readlinkat(in->host_proc, "self", self, sizeof self - 11);
-    char *rest;
+    struct mountinfo m;
+    char *rest = text;
 
-    if (host < 0 || len <= 0)
-        return err_errno(err, "own mounts");
-    memcpy(self + len, "/mountinfo", sizeof "/mountinfo");
-    info = path_open_beneath(in->host_proc, self, O_RDONLY, err);
-    if (info < 0 || fd_read_all(info, MOUNTINFO_MAX, &text, NULL, err) < 0)
+    if (!text)
         return -1;
-    rest = text;
-    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        char *dash = strstr(line, " - "), *field = line, *path = NULL;
-
-        if (dash == NULL)
+    if (host < 0)
+        return err_errno(err, "open /");
+    while (mountinfo_next(&rest, &m)) {
+        if (strcmp(m.type, "proc") != 0 && strcmp(m.type, "sysfs") != 0)
             continue;
-        for (int i = 0; i < 5 && field != NULL; i++)
-            path = strsep(&field, " ");
-        if (path == NULL ||
-            (strncmp(dash + 3, "proc ", 5) != 0 && strncmp(dash + 3, "sysfs ", 6) != 0))
+        if (strncmp(m.point, in->setup.rootfs, prefix) == 0 &&
+            (m.point[prefix] == '/' || m.point[prefix] == 0))
             continue;
-        unescape(path);
-        if (strncmp(path, in->setup.rootfs, prefix) == 0 &&
-            (path[prefix] == '/' || path[prefix] == 0))
-            continue;
-        if (hide_mount(in, host, path, err) < 0)
+        if (hide_mount(in, host, m.point, err) < 0)
             return -1;
     }
     return 0;
@@ -259,7 +228,7 @@ int init_rootfs_finish(void *init, struct err *err)
         return err_context(err, "read-only mount");
     open_files_restore();
     if (in->config.root != NULL && in->config.root->readonly &&
-        mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, 0, procfs, err) < 0)
+        mount_set_attr(in->rootfs, false, MOUNT_ATTR_RDONLY, 0, procfs, err) < 0)
         return err_context(err, "read-only /");
     return 0;
 }

@@ -13,9 +13,10 @@
 #include "base/fd.h"
 #include "base/mount.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
-#include "init/init.h"
+#include "init/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,7 @@ static int ptmx_open(struct init *in, struct err *err)
         return err_set(err, 0,
                        "process.terminal needs a devpts mount at /dev/pts: "
                        "what is there is another file system");
-    master = path_reopen(in->proc >= 0 ? in->proc : in->host_proc, fd, O_RDWR, err);
+    master = proc_reopen(in->proc >= 0 ? in->proc : in->host_proc, fd, O_RDWR, err);
     return master >= 0 ? master : err_context(err, "process.terminal: open /dev/pts/ptmx");
 }
 
@@ -148,7 +149,7 @@ static int console_bind(struct init *in, int slave, struct err *err)
     if (object.fd < 0)
         return err_context(err, "/dev/console");
 
-    int result = mount_attach(&object, target, in->proc >= 0 ? in->proc : in->host_proc, err);
+    int result = init_mounts_attach(in, &object, target, err);
 
     fd_close(object.fd);
     return result < 0 ? err_context(err, "/dev/console") : 0;

@@ -11,7 +11,7 @@
  * A directory gets its mode, owner and times after its contents.
  */
 #include "base/fd.h"
-#include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 #include "init/mounts.h"
@@ -93,7 +93,7 @@ static int copy_file(const struct place *at, const char *name, struct err *err)
         return err_errno(err, "open");
     if (!S_ISREG(st.st_mode))
         return err_set(err, EBUSY, "changed while it was copied");
-    from = path_reopen(at->procfs, path, O_RDONLY, err);
+    from = proc_reopen(at->procfs, path, O_RDONLY, err);
     if (from < 0)
         return -1;
     to = openat(at->to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -4,8 +4,9 @@
  *
  * A created container is init in accept(2) on the socket that it inherited: `start` connects, says
  * GO, and the connection takes the place of the one to the runtime that created the container. A
- * connection that ends without GO was a start that died early; we go on waiting. `state` only looks
- * whether the socket is still there, which does not wake us.
+ * connection that ends without GO was a start that died early, and one that ends before we have
+ * taken its GO a start that gave up, as it does while we are frozen; we go on waiting. `state` only
+ * looks whether the socket is still there, which does not wake us.
  *
  * The first process of a pid namespace is not killed by signals that it has no handler for, and
  * until the program runs there is nobody to handle any: so the waiting init takes signals by
@@ -63,6 +64,7 @@ static int take_request(void *init, struct err *err)
     struct init *in = init;
     enum protocol_type type;
     int sock = accept4(in->listen, NULL, NULL, SOCK_CLOEXEC);
+    struct err ignored;
     int sig;
 
     if (sock < 0)
@@ -76,10 +78,13 @@ static int take_request(void *init, struct err *err)
         return 0;
     if (type == PROTOCOL_DELETE)
         return deleted(err);
+    if (type == PROTOCOL_DISCARD)
+        protocol_send(sock, PROTOCOL_GO, NULL, 0, NULL, 0, &ignored);
     sig = type > PROTOCOL_SIGNAL ? (int)(type - PROTOCOL_SIGNAL) : 0;
     if (sig == SIGKILL)
         _exit(128 + SIGKILL);
-    kill(getpid(), sig);
+    if (sig)
+        kill(getpid(), sig);
     fd_close(sock);
     return 0;
 }
@@ -171,6 +176,13 @@ static void handle_signal(int signals)
         _exit(128 + (int)info.ssi_signo);
 }
 
+static bool has_hung_up(int sock)
+{
+    struct pollfd p = {.fd = sock};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
 /* Returns 1 when start has said GO; 0: it was nothing. */
 static int take_connection(struct init *in, struct err *err)
 {
@@ -190,10 +202,13 @@ static int take_connection(struct init *in, struct err *err)
         _exit(128 + SIGKILL);
     if (type > PROTOCOL_SIGNAL && ends_process((int)(type - PROTOCOL_SIGNAL)))
         _exit(128 + (int)(type - PROTOCOL_SIGNAL));
-    if (type != PROTOCOL_GO) {
+    /* Whoever has given up meanwhile has said that it failed. */
+    if ((type != PROTOCOL_GO && type != PROTOCOL_DISCARD) || has_hung_up(sock)) {
         fd_close(sock);
         return 0;
     }
+    if (type == PROTOCOL_DISCARD)
+        _exit(128 + SIGKILL);
     /* Refused by a filter: then the one in protocol_receive_bare() has been too. */
     setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
     in->sock = sock;
@@ -210,6 +225,9 @@ static bool take_go(struct init *in)
     if ((in->setup.flags & SETUP_RUN) && protocol_receive(in->sock, &m, &ignored) == 1 &&
         m.type == PROTOCOL_GO)
         return true;
+    /* What ends us now, a signal that was waiting for example, is nothing that create failed at. */
+    if (!(in->setup.flags & SETUP_RUN))
+        protocol_send(in->sock, PROTOCOL_COMMITTED, NULL, 0, NULL, 0, &ignored);
     in->sock = fd_close(in->sock);
     return false;
 }

@@ -3,9 +3,11 @@
  * Compiled programs, kept in the runtime's private directory.
  *
  * The key is everything that a program depends on, written out with lengths so that no two
- * profiles have the same key; the file's name is only a hash of it, and the whole key stands in the
- * entry and is compared. An entry also names the libseccomp that it was made with (path, inode,
- * size, mtime): a hit costs one statx of that instead of loading it.
+ * profiles have the same key. The first of it is the generator itself: a digest of the sources of
+ * this room and of libocispec (seccomp_id.h), so that an upgrade compiles anew. The file's name is
+ * only a hash of it, and the whole key stands in the entry and is compared. An entry also names the
+ * libseccomp that it was made with (path, inode, size, mtime): a hit costs one statx of that
+ * instead of loading it.
  *
  * Entries appear by rename, so readers and writers need no lock; two that make the same entry
  * write the same bytes. Whatever is wrong with the directory or an entry only means: compile.
@@ -15,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "seccomp_id.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +33,6 @@
 #define ENTRY_PREFIX "seccomp-"
 
 enum {
-    FORMAT = 1, /* raise it when the generator changes what a profile means */
     ENTRIES_MAX = 64,
     KEY_MAX = 1 << 20,
     NAME_SIZE = sizeof ENTRY_PREFIX + 32,
@@ -118,7 +120,7 @@ static void key_rule(struct key *key, const struct oci_seccomp_rule *rule)
 /* The flags for seccomp(2) are left out: they are not part of the program. */
 static int key_make(struct key *key, const struct oci_seccomp *profile, bool fail_unknown)
 {
-    key_number(key, FORMAT);
+    key_string(key, SECCOMP_ID);
     key_number(key, seccomp_native_arch()->id);
 #ifdef STATIC_BUILD
     key_string(key, seccomp_library_version()); /* no file to look at */

@@ -58,8 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_again(tables[i], &out, arena);
         } else {
             if (!diag.message[0] || !diag.line || !diag.column ||
-                !scan_is_utf8(diag.message, strlen(diag.message)) ||
-                !scan_is_utf8(diag.path, strlen(diag.path)))
+                !oci_is_utf8(diag.message, strlen(diag.message)) ||
+                !oci_is_utf8(diag.path, strlen(diag.path)))
                 abort();
             oci_locate(text, size, diag.path, &line, &column);
         }

@@ -9,6 +9,7 @@ When pytest runs as an ordinary user, it is that one, who needs a range in /etc/
 
 import os
 import shutil
+import tempfile
 
 import harness
 from harness import read, write
@@ -28,8 +29,8 @@ class User:
         self.gid = os.getegid() or UID
         self.is_root_test = os.geteuid() == 0
         self.mounts = []
-        self.dir = os.path.join(above, "user")
-        os.mkdir(self.dir)
+        self.dir = tempfile.mkdtemp(prefix="user", dir=above)
+        os.chmod(self.dir, 0o755)
         self.command = command
         if self.is_root_test:
             # the tree that it was built in may be closed to others

@@ -325,6 +325,8 @@ def waits(text, program=None):
         pid, call = line.split(maxsplit=1)
         if program and 'execve("%s"' % program in call and call.endswith("= 0"):
             gone.add(pid)
+        elif re.search(r", 0\) += 0 \(Timeout\)", call):
+            pass                                # a look, not a wait
         elif pid not in gone and re.match(r"(<\.\.\. )?(%s)\b" % WAITS.replace(",", "|"), call):
             (own if pid == first else children).append(call)
     return own, children

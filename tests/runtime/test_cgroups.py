@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Control groups: requirements 159-165, 173-179."""
 
+import fcntl
 import json
 import os
 
 import pytest
 
-from harness import TOKEN, cgroup_mounts, cgroup_of, read, until, write
+from harness import TOKEN, cgroup_mounts, cgroup_of, read, until, waits_in, write
 
 
 def value(c, controller, v1, v2=None):
@@ -242,6 +243,24 @@ def test_r159_frozen(rt, bundle):
 def test_delete_force_paused(rt, bundle):
     c = rt.hold(bundle)
     rt.cmd("pause", c.id).ok()
+    c.delete("--force").ok()
+
+
+@pytest.mark.ocirun_only
+def test_pause_while_another_command_holds_the_container(rt, bundle):
+    """delete, for instance: what it kills would not end when it is frozen by v1."""
+    c = rt.hold(bundle)
+    held = os.open(os.path.join(rt.root, c.id), os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "holds" in rt.cmd("pause", c.id, env=dict(os.environ, OCIRUN_TIMEOUT="1")).fails().err
+        assert c.status() == "running"
+        proc = rt.popen("pause", c.id)
+        until(lambda: waits_in(proc.pid, "flock"), "pause to wait")
+    finally:
+        os.close(held)
+    rt.finish(proc).ok()
+    assert c.status() == "paused"
     c.delete("--force").ok()
 
 

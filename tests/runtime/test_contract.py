@@ -152,7 +152,7 @@ def test_c05_only_the_program_holds_the_output(rt, bundle):
     assert set(descendants()) - before == {init}
     assert held == {init: {1, 2}}
     for args in (["start", ident], ["state", ident], ["pause", ident], ["resume", ident], ["exec", ident, "true"],
-                 ["kill", ident, "USR2"], ["update", "--pids-limit", "100", ident], ["ps", ident], ["list"]):
+                 ["kill", ident, "USR2"], ["update", "--pids-limit", "100", ident], ["ps", "-f", "json", ident], ["list"]):
         assert piped(rt, *args) == {}, args
     assert {int(fd) for fd in os.listdir("/proc/%d/fd" % init)} >= {0, 1, 2}
     held = piped(rt, "exec", "-d", "--pid-file", pid_file, ident, "sleep", "1000")

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from harness import cgroup_dirs, cgroup_of, read, write
+from harness import alive, cgroup_dirs, cgroup_of, read, write
 from test_security import ROUNDS, UNTOUCHED, canary, contents, safe, swapper  # noqa: F401
 
 DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"]
@@ -70,7 +70,7 @@ def test_cve_2019_19921_race(rt, bundle, swapper):
     os.symlink("/bad", bundle.rootfs + "/link")
     proc = swapper(bundle.rootfs + "/proc", bundle.rootfs + "/link")
     pid_file, made = rt.path("pid"), 0
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS // 2):
         ident = rt.new_id()
         if safe(rt, rt.cmd("create", "--bundle", bundle.dir, "--pid-file", pid_file, ident)).rc == 0:
             pid = int(read(pid_file))
@@ -79,7 +79,7 @@ def test_cve_2019_19921_race(rt, bundle, swapper):
             made += 1
         rt.cmd("delete", "--force", ident)
     swapper.finish(proc)
-    print("%d of %d containers were made" % (made, ROUNDS))
+    print("%d of %d containers were made" % (made, ROUNDS // 2))
     assert 0 < made
 
 
@@ -97,14 +97,14 @@ def test_cve_2025_52881_race(rt, bundle, canary, swapper, key, place):
     bundle.sh("cat %s/%s" % (place, name)).save()
     proc = swapper(bundle.rootfs + "/vol/a", bundle.rootfs + "/vol/b")
     runs = 0
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS // 2):
         result = safe(rt, rt.run(bundle, save=False))
         assert read(canary + "/file") == "secret\n"
         if result.rc == 0:
             assert result.out == "1\n"
             runs += 1
     swapper.finish(proc)
-    print("%d of %d runs succeeded" % (runs, ROUNDS))
+    print("%d of %d runs succeeded" % (runs, ROUNDS // 2))
     assert runs > 0
     assert read("/proc/sys/" + key.replace(".", "/")) == before
 
@@ -135,20 +135,21 @@ def test_cgroups_path_leads_out(rt, bundle, place):
 @pytest.mark.ocirun_only
 @pytest.mark.parametrize("kind", ["link", "directory"])
 def test_delete_where_the_cgroup_is_something_else(rt, bundle, canary, kind):
-    """Neither emptied nor removed: it is no cgroup. The container is deleted where its cgroup can be seen again."""
+    """Neither emptied nor removed: it is no cgroup. One that cannot be reached does not keep the rest from going."""
     c = rt.hold(bundle)
     groups = sorted({d for d in cgroup_of(c.pid).values() if c.id in d})
     lines = ["mount -t tmpfs none /sys/fs/cgroup"]
     for group in groups:
         lines.append("mkdir -p %s" % os.path.dirname(group))
         lines.append("ln -s %s %s" % (canary, group) if kind == "link" else "mkdir -p %s/d; cp %s/file %s" % (group, canary, group))
-    lines.append('"$@" && exit 9; cat %s/file; ls -d %s/d' % (groups[0], groups[0]))
+    lines.append('"$@" || exit 9; cat %s/file; ls -d %s/d' % (groups[0], groups[0]))
     out = subprocess.run(["unshare", "-m", "sh", "-c", "\n".join(lines), "sh", *rt.argv("delete", "--force", c.id)],
                          capture_output=True, text=True, timeout=60, check=True)
-    assert out.stdout == "secret\n%s/d\n" % groups[0] and out.stderr.count("\n") == 1
+    assert out.stdout == "secret\n%s/d\n" % groups[0]
     assert contents(canary) == UNTOUCHED
-    c.delete("--force").ok()
-    assert not [group for group in groups if os.path.exists(group)]
+    assert not alive(c.pid) and not os.path.exists(rt.root + "/" + c.id)
+    for group in groups:
+        os.rmdir(group)
 
 
 @pytest.mark.ocirun_only

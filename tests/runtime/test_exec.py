@@ -5,10 +5,11 @@ import json
 import os
 import re
 import shutil
+import signal
 
 import pytest
 
-from harness import cap_mask, pid_wait, read, until, write
+from harness import cap_mask, pid_wait, read, reap, until, waits_in, write
 from test_cgroup_life import strace
 from test_process import BAD_PROGRAMS, bad_program, caps_of
 
@@ -312,3 +313,57 @@ def test_r105_affinity_that_is_not_asked_for(rt, bundle, affinity, calls):
         rt.command = command
     assert "execve(" in read(log) and read(log).count("sched_setaffinity(") == calls
     c.stop()
+
+
+def left_alone(rt, c):
+    """Whose exec has not waited for its end has a process that is ours to reap; then there are shell and sleep."""
+    until(lambda: reap() or len(json.loads(rt.cmd("ps", "-f", "json", c.id).ok().out)) == 2, "its end")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("what", ["paused", "document"])
+def test_interrupted_before_the_program(rt, c, what):
+    """While the process cannot be made there is nobody to pass a signal on to."""
+    os.mkfifo(rt.path("fifo"))
+    if what == "paused":
+        rt.cmd("pause", c.id).ok()
+    words = ["--ignore-paused", c.id, "true"] if what == "paused" else ["-p", rt.path("fifo"), c.id]
+    proc = rt.popen("exec", *words)
+    calls = ["openat"] if what == "document" else ["poll", "ppoll", "recvmsg"]
+    until(lambda: waits_in(proc.pid, *calls), "exec to wait")
+    proc.terminate()
+    assert rt.finish(proc).rc == 128 + signal.SIGTERM
+    if what == "paused":
+        rt.cmd("resume", c.id).ok()
+    assert c.sh("echo still") == "still\n"
+    left_alone(rt, c)
+    c.stop()
+
+
+def pause_while_it_begins(rt, c):
+    """An exec that has found the container running, and makes its process when that is paused."""
+    fifo = rt.path("fifo")
+    os.mkfifo(fifo)
+    proc = rt.popen("exec", "-p", fifo, c.id, env=dict(os.environ, OCIRUN_TIMEOUT="1"))
+    with open(fifo, "w", encoding="utf8") as f:          # opens when exec has opened it
+        rt.cmd("pause", c.id).ok()
+        json.dump(dict(c.bundle.process, args=["true"]), f)
+    return rt.finish(proc)
+
+
+@pytest.mark.ocirun_only
+def test_paused_meanwhile(rt, bundle):
+    """Nothing of the attempt runs after resume, and nobody waits for it until then."""
+    c = rt.hold(bundle)
+    result = pause_while_it_begins(rt, c)
+    assert result.rc == 255 and "did not answer" in result.err
+    assert c.status() == "paused"
+    rt.cmd("resume", c.id).ok()
+    assert c.sh("echo still") == "still\n"
+    left_alone(rt, c)
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+def test_paused_meanwhile_v2(v2, bundle):
+    test_paused_meanwhile(v2, bundle)

@@ -4,10 +4,11 @@
 import json
 import os
 import shlex
+import signal
 
 import pytest
 
-from harness import pid_wait, read, until, write
+from harness import cgroup_of, pid_wait, read, until, write
 
 KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 CREATE = KINDS[:3]
@@ -418,6 +419,24 @@ def test_hook_inside_signals_what_waits(rt, bundle, pids):
 
 
 @pytest.mark.ocirun_only
+def test_hook_pauses_itself(rt, bundle):
+    """Frozen as it is, it holds nothing that others need."""
+    ident = rt.new_id()
+    shared_pids(bundle, "shared")
+    calling(rt, bundle.hold(), "createContainer", ident, "pause")
+    bundle.save()
+    create = rt.popen("create", "--bundle", bundle.dir, ident)
+    until(lambda: rt.cmd("state", ident).rc == 0 and rt.state(ident)["status"] == "created", "init")
+    groups = cgroup_of(rt.state(ident)["pid"])
+    if "freezer" in groups:
+        until(lambda: read(groups["freezer"] + "/freezer.state") == "FROZEN\n", "the hook")
+    else:
+        until(lambda: "frozen 1" in read(groups[""] + "/cgroup.events"), "the hook")
+    rt.cmd("delete", "--force", ident).ok()
+    create.wait()
+
+
+@pytest.mark.ocirun_only
 @pytest.mark.parametrize("kind", ["createContainer", "startContainer"])
 def test_hook_without_the_state_directory(rt, bundle, kind):
     """Where the state directory cannot be reached, the container is one that does not exist."""
@@ -478,3 +497,37 @@ def test_hook_background_child_does_not_block(rt, bundle):
     pid = int(read(log_of(rt)))
     assert read("/proc/%d/comm" % pid) == "sleep\n"
     os.kill(pid, 9)
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_run_is_interrupted_while_a_hook_runs(rt, bundle, kind, sig):
+    """Whoever does not want to wait for it any more finds everything undone, the hook ended."""
+    where = bundle.rootfs if kind == "startContainer" else ""
+    gate, entered = "/data/gate" if where else rt.path("gate"), "/data/in" if where else rt.path("in")
+    os.mkfifo(where + gate)
+    if kind == "createContainer":
+        bundle.add_mount(rt.dir, rt.dir, "bind", ["bind"])
+    bundle.hook(kind, "echo > %s; read x < %s" % (entered, gate)).hook("poststop", "echo ran > " + rt.path("poststop"))
+    bundle.hold().save()
+    proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id())
+    until(lambda: os.path.exists(where + entered), "the hook")
+    proc.send_signal(sig)
+    result = rt.finish(proc)
+    assert result.rc == 128 + sig and not result.died
+    assert "interrupted by " + sig.name in result.err
+    assert rt.states() == [] and read(rt.path("poststop")) == "ran\n"
+
+
+@pytest.mark.ocirun_only
+def test_nohup_run_is_not_interrupted(rt, bundle):
+    os.mkfifo(rt.path("gate"))
+    bundle.hook("createRuntime", "echo > %s; read x < %s" % (rt.path("in"), rt.path("gate")))
+    bundle.sh("trap '' HUP; echo ran").save()
+    rt.command = ["nohup"] + rt.command
+    proc = rt.popen("run", "--bundle", bundle.dir, rt.new_id())
+    until(lambda: os.path.exists(rt.path("in")), "the hook")
+    proc.send_signal(signal.SIGHUP)
+    write(rt.path("gate"), "go\n")
+    assert "interrupted" not in rt.finish(proc).err

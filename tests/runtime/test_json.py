@@ -224,6 +224,8 @@ BAD_VALUES_13 = [
     ("linux.readonlyPaths", ["relative"]),
     ("hostname", "x" * 65),
     ("hostname", 5),
+    ("linux.devices", [{"type": "c", "path": "/data/x", "major": 1, "minor": -1}]),
+    ("linux.devices", [{"type": "c", "path": "/data/x", "major": 4294967297, "minor": 3}]),
 ]
 
 
@@ -236,6 +238,24 @@ def test_r131_invalid_values_named(rt, bundle, path, value):
     if member.isdigit():
         member = path.split(".")[-2]
     rt.failing_create(bundle, match=member)
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("path,value,text", [
+    ("hostname", "x" * 65, r": hostname: has 65 bytes, 64 are the most"),
+    ("domainname", "\xe9" * 33, r": domainname: has 66 bytes, 64 are the most"),
+    ("linux.devices", [{"type": "c", "path": "/dev/", "major": 1, "minor": 3}],
+     r": linux\.devices\[0\]\.path: /dev/ does not end in the name of a file"),
+    ("linux.devices", [{"type": "c", "path": "/dev/..", "major": 1, "minor": 3}],
+     r": linux\.devices\[0\]\.path: /dev/\.\. does not end in the name of a file"),
+    ("linux.devices", [{"type": "c", "path": "/dev/x", "major": 4096, "minor": 3}],
+     r": linux\.devices\[0\]\.major: 4096 is out of range \(0 to 4095\)"),
+    ("linux.devices", [{"type": "c", "path": "/dev/x", "major": 1, "minor": -1}],
+     r": linux\.devices\[0\]\.minor: -1 is out of range \(0 to 1048575\)"),
+], ids=["hostname", "domainname", "directory", "dotdot", "major", "minor"])
+def test_r131_invalid_values_explained(rt, bundle, path, value, text):
+    set_at(bundle.config, path, value)
+    rt.failing_create(bundle, match=r"config\.json:\d+:\d+" + text)
 
 
 MALFORMED = ["", "{", "[]", "null", "1", "{} {}", "{'a':1}", '{"ociVersion":"1.0.0",}', "[" * 10000, '{"a":' * 10000,

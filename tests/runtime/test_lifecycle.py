@@ -6,10 +6,11 @@ import os
 import re
 import resource
 import shutil
+import signal
 
 import pytest
 
-from harness import cgroup_of, read, until, write
+from harness import cgroup_of, read, until, waits_in, write
 
 
 @pytest.mark.quick
@@ -70,6 +71,15 @@ def test_r021_config_edit_after_create(rt, bundle):
     assert c.out == "first\n"
 
 
+@pytest.mark.ocirun_only
+def test_waiting_init_holds_no_device(rt, bundle):
+    """The null device was there for the masks."""
+    c = rt.create(bundle.args("/bin/true"))
+    fds = [int(fd) for fd in os.listdir("/proc/%d/fd" % c.pid)]
+    assert [os.readlink("/proc/%d/fd/%d" % (c.pid, fd)) for fd in fds if fd > 2].count("/dev/null") == 0
+    c.delete("--force").ok()
+
+
 def test_r021_config_removed_after_create(rt, bundle):
     c = rt.create(bundle.sh("echo first"))
     os.unlink(bundle.dir + "/config.json")
@@ -112,6 +122,19 @@ def test_r037_unknown_id_exec(rt):
 def test_r039_bundle_defaults_to_cwd(rt, bundle):
     bundle.sh("echo here").save()
     assert rt.cmd("run", rt.new_id(), cwd=bundle.dir).ok().out == "here\n"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("what", ["bundle", "rootfs"])
+def test_r039_path_not_utf8(rt, bundle, what):
+    """The record and the state are JSON: a path that they cannot have is refused before anything is made."""
+    if what == "bundle":
+        bundle.dir = shutil.move(bundle.dir, bundle.dir + "\udcff")
+        rt.failing_create(bundle, match="bundle .*: is not valid UTF-8")
+    else:
+        os.rename(bundle.rootfs, bundle.rootfs + "\udcff")
+        os.symlink(bundle.rootfs + "\udcff", bundle.rootfs)
+        rt.failing_create(bundle, match=r"config\.json:\d+:\d+: root\.path: .*: is not valid UTF-8")
 
 
 def test_r039_bundle_missing(rt):
@@ -473,3 +496,86 @@ def test_pidfd_socket(rt, bundle):
     os.kill(pid, 9)
     os.waitpid(pid, 0)  # ours: we are the subreaper, and init does not end before its zombies are gone
     rt.cmd("delete", "--force", ident).ok()
+
+
+def test_start_of_a_paused_container_is_refused(rt, bundle):
+    """It stays created, and nothing of the attempt is left for the time after resume."""
+    c = rt.create(bundle.sh("echo ran"))
+    rt.cmd("pause", c.id).ok()
+    assert "paused" in c.start().fails().err
+    assert c.status() == "paused"
+    rt.cmd("resume", c.id).ok()
+    assert c.status() == "created"
+    c.start().ok()
+    assert c.wait() == 0 and c.out == "ran\n"
+
+
+def test_delete_during_start_is_refused(rt, bundle):
+    """While startContainer hooks run the status is created, but the container is somebody's."""
+    os.mkfifo(bundle.rootfs + "/data/gate")
+    bundle.hook("startContainer", "echo > /data/in; read x < /data/gate").hold()
+    c = rt.create(bundle)
+    start = rt.popen("start", c.id)
+    until(lambda: os.path.exists(bundle.rootfs + "/data/in"), "the hook")
+    assert c.id in c.delete().fails().err
+    assert start.poll() is None
+    write(bundle.rootfs + "/data/gate", "go\n")
+    rt.finish(start).ok()
+    c.wait_out("ready")
+    assert c.status() == "running"
+    c.stop()
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("order", [("start", "delete"), ("delete", "start")], ids="-then-".join)
+def test_start_and_delete_at_a_time(rt, bundle, order):
+    """One of them has the container, the other one fails."""
+    c = rt.create(bundle.hold())
+    os.kill(c.pid, signal.SIGSTOP)
+    procs = []
+    for command in order:
+        procs.append(rt.popen(command, c.id))
+        until(lambda: procs[-1].poll() is not None or waits_in(procs[-1].pid, "recvfrom", "recvmsg"), command)
+    os.kill(c.pid, signal.SIGCONT)
+    first, second = [rt.finish(p) for p in procs]
+    first.ok()
+    second.fails()
+    if order[0] == "start":
+        c.wait_out("ready").stop()
+    else:
+        assert rt.states() == []
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_run_deletes_its_own_container_only(rt, bundle):
+    """Not the one that has the id by the time it finds its own gone."""
+    ident = rt.new_id()
+    bundle.hold().save()
+    proc = rt.popen("run", "--bundle", bundle.dir, ident)
+    until(lambda: "ready" in proc.result_out.text(), "ready")
+    os.kill(proc.pid, signal.SIGSTOP)
+    rt.cmd("delete", "--force", ident).ok()
+    rt.cmd("run", "-d", "--bundle", bundle.dir, ident).ok()
+    os.kill(proc.pid, signal.SIGCONT)
+    assert rt.finish(proc).rc == 137
+    assert rt.state(ident)["status"] == "running"
+    rt.cmd("delete", "--force", ident).ok()
+
+
+@pytest.mark.ocirun_only
+def test_start_destroys_its_own_container_only(rt, bundle):
+    """The same of a start whose poststart hook fails."""
+    os.mkfifo(rt.path("gate"))
+    bundle.hook("poststart", "echo > %s; read x < %s; exit 1" % (rt.path("in"), rt.path("gate"))).hold()
+    c = rt.create(bundle)
+    start = rt.popen("start", c.id)
+    until(lambda: os.path.exists(rt.path("in")), "the hook")
+    c.delete("--force").ok()
+    del bundle.config["hooks"]
+    other = rt.hold(bundle, ident=c.id)
+    write(rt.path("gate"), "go\n")
+    rt.finish(start).fails()
+    assert other.status() == "running"
+    other.stop()

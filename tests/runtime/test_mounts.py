@@ -131,6 +131,22 @@ def test_r074_remount(rt, bundle):
     assert "ro" in inside(rt, bundle)["/mnt"].options
 
 
+@pytest.mark.parametrize("first,options,flag,wanted", [
+    (["sync"], ["async"], "sync", False), ([], ["sync"], "sync", True), (["dirsync"], ["noexec"], "dirsync", True)],
+    ids=["async", "sync", "other"])
+def test_r074_remount_of_the_superblock(rt, bundle, first, options, flag, wanted):
+    """Not only of the mount, as bind,remount is."""
+    bundle.add_mount("/mnt", "tmpfs", "tmpfs", first).add_mount("/mnt", "tmpfs", "tmpfs", ["remount"] + options)
+    assert (flag in inside(rt, bundle)["/mnt"].super) is wanted
+
+
+def test_r074_remount_of_a_bind_is_not_the_hosts(rt, bundle, shared):
+    """A filesystem that is not the container's stays writable for the others."""
+    bundle.add_mount("/mnt", shared, "bind", ["rbind"]).add_mount("/mnt", "none", "none", ["remount", "ro"])
+    assert rt.sh(bundle, "touch /mnt/x 2>/dev/null || echo ro") == "ro\n"
+    write(shared + "/x", "")
+
+
 @pytest.mark.quick
 def test_r069_order_and_nesting(rt, bundle):
     os.mkdir(rt.path("src"))
@@ -225,6 +241,14 @@ def test_r076_data_options(rt, bundle):
 def test_r076_bad_data(rt, bundle):
     bundle.add_mount("/mnt", "tmpfs", "tmpfs", ["nosuchoption=1"])
     rt.failing_create(bundle, match="/mnt")
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("fstype", ["tmpfs", "mqueue", "cgroup"])
+def test_new_filesystem_on_a_file(rt, bundle, fstype):
+    write(bundle.rootfs + "/data/file", "")
+    bundle.add_mount("/data/file", fstype, fstype, [])
+    rt.failing_create(bundle, match=r"mounts\[\d+\] /data/file: mount %s on a file: Not a directory" % fstype)
 
 
 def test_bind_with_filesystem_options(rt, bundle):

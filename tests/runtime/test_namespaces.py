@@ -264,6 +264,17 @@ def test_r142_340_map_lines(rt, bundle):
     assert rt.sh(bundle, "wc -l < /proc/self/uid_map").strip() == "340"
 
 
+@pytest.mark.ocirun_only
+def test_r142_id_0_is_not_mapped(rt, bundle):
+    """Directories for mounts are made as id 0: what the kernel says to that is explained."""
+    bundle.userns()
+    for key in ("uidMappings", "gidMappings"):
+        bundle.linux[key] = [{"containerID": 1000, "hostID": 100000, "size": 1000}]
+    bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    bundle.add_mount("/new/directory", "tmpfs", "tmpfs", [])
+    rt.failing_create(bundle, match="it needs a mapping in the user namespace")
+
+
 def test_r141_ownership_unchanged(rt, bundle):
     before = os.stat(bundle.rootfs + "/etc/passwd").st_uid
     bundle.namespace("user")

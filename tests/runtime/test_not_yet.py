@@ -113,6 +113,8 @@ def test_r078_r082_idmap_options(rt, bundle, fstype, options):
     bundle.add_mount("/mnt", rt.path("src"), fstype, options)
     result = not_yet(rt, bundle, r"mounts\[%d\]\.options" % (len(bundle.config["mounts"]) - 1))
     assert "Invalid argument" not in result.err
+    assert result.err.endswith("carry out %s\n" % ("ridmap" if "ridmap" in " ".join(options) else "idmap"))
+    assert result.err.count("].options") == 1
 
 
 def test_r082_idmapped_by_members(rt, bundle):

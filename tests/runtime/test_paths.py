@@ -2,11 +2,12 @@
 """Masked and read-only paths, rootfs propagation: requirements 209-211."""
 
 import os
+import stat
 import subprocess
 
 import pytest
 
-from harness import MS_BIND, MS_SHARED, mount, read, umount, write
+from harness import MS_BIND, MS_SHARED, mount, read, receive_fd, umount, write
 
 
 @pytest.mark.quick
@@ -74,6 +75,121 @@ def test_r211_default_list(rt, bundle):
     out = rt.sh(bundle, "for f in /proc/sys/kernel/hostname /proc/sysrq-trigger /proc/irq/default_smp_affinity; do "
                 "test -e $f || continue; ( : >> $f ) 2>/dev/null && echo $f; done; echo end")
     assert out == "end\n"
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/data/.."], ids=["slash", "slashes", "dotdot"])
+def test_r211_root(rt, bundle, path):
+    """As root.readonly: what is mounted below stays as it is."""
+    bundle.linux["readonlyPaths"] = [path]
+    bundle.add_mount("/mnt", "tmpfs", "tmpfs", [])
+    out = rt.sh(bundle, "echo x 2>/dev/null >/x || echo ro; echo x >/mnt/x && echo rw")
+    assert out.split() == ["ro", "rw"]
+
+
+@pytest.mark.ocirun_only
+def test_r211_rootfs_bound_in_itself(rt, bundle):
+    """The root's other place is not the root."""
+    bundle.add_mount("/mnt", bundle.rootfs, "bind", ["bind"])
+    bundle.linux["readonlyPaths"] = ["/mnt"]
+    assert rt.sh(bundle, "touch /x && touch /mnt/x 2>/dev/null || echo ro").split() == ["ro"]
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("path", ["/", "///", "/data/.."], ids=["slash", "slashes", "dotdot"])
+def test_r210_root(rt, bundle, path):
+    bundle.linux["maskedPaths"] = [path]
+    rt.failing_create(bundle, match=r"linux\.maskedPaths\[0\].*the root cannot be masked")
+
+
+@pytest.fixture
+def volume(rt):
+    """A shared tmpfs of the host with something to cover, and a directory that is mounted on."""
+    path = rt.path("volume")
+    os.mkdir(path)
+    mount("tmpfs", path, "tmpfs")
+    mount(None, path, None, MS_SHARED)
+    rt.cleanups.append(lambda: subprocess.run(["umount", "-R", "-l", path], check=False))
+    for name in ("dir", "late", "dev"):
+        os.mkdir(path + "/" + name)
+    write(path + "/file", "secret\n")
+    write(path + "/dir/file", "secret\n")
+    return path
+
+
+def points():
+    return sorted(line.split()[4] for line in read("/proc/self/mountinfo").splitlines())
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("root", [None, "rshared"])
+@pytest.mark.parametrize("key", ["maskedPaths", "readonlyPaths"])
+def test_r210_r211_below_a_shared_mount(rt, bundle, volume, key, root):
+    """The covers are the container's own, also while it runs; what its program mounts is shared as ever."""
+    before = points()
+    bundle.add_mount("/mnt", volume, "bind", ["rbind", "rshared"]).all_caps()
+    bundle.linux[key] = ["/mnt/dir", "/mnt/file"]
+    if root:
+        bundle.linux["rootfsPropagation"] = root
+    c = rt.hold(bundle)
+    assert points() == before
+    assert read(volume + "/dir/file") == read(volume + "/file") == "secret\n"
+    write(volume + "/file", "other\n")
+    if key == "maskedPaths":
+        assert c.sh("cat /mnt/file; ls -A /mnt/dir") == ""
+    else:
+        assert c.sh("cat /mnt/file; touch /mnt/dir/x 2>/dev/null || echo ro").split() == ["other", "ro"]
+    c.sh("mount -t tmpfs x /mnt/late")
+    assert points() == sorted(before + [volume + "/late"])
+    mount("tmpfs", volume + "/dev", "tmpfs")
+    assert "/mnt/dev" in c.sh("cut -d' ' -f5 /proc/self/mountinfo").split()
+    umount(volume + "/dev")
+    c.sh("umount /mnt/late")
+    c.stop()
+    assert points() == before
+
+
+@pytest.mark.ocirun_only
+def test_r210_a_shared_mount_itself(rt, bundle, volume):
+    before = points()
+    bundle.add_mount("/mnt", volume, "bind", ["rbind", "rshared"])
+    bundle.linux["maskedPaths"] = ["/mnt"]
+    c = rt.create(bundle.sh("ls -A /mnt"))
+    assert points() == before
+    c.start().ok()
+    c.wait()
+    assert c.out == ""
+    c.delete().ok()
+    assert points() == before
+
+
+@pytest.mark.ocirun_only
+def test_console_and_mounts_on_a_shared_mount(rt, bundle, volume):
+    """So is what the runtime itself mounts there."""
+    before = points()
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"] if not m["destination"].startswith("/dev")]
+    for name in ("pts", "sub"):
+        os.mkdir(volume + "/dev/" + name)
+    bundle.add_mount("/dev", volume + "/dev", "bind", ["rbind", "rshared"])
+    bundle.add_mount("/dev/pts", "devpts", "devpts", ["newinstance", "ptmxmode=0666", "mode=0620"])
+    bundle.add_mount("/dev/sub", "tmpfs", "tmpfs", [])
+    os.symlink("pts/ptmx", volume + "/dev/ptmx")
+    os.mknod(volume + "/dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    bundle.process["terminal"] = True
+    bundle.sh("cut -d' ' -f5 /proc/self/mountinfo >/data/out").save()
+    sock = rt.path("console")
+    with rt.listener(sock) as listener:
+        c = rt.create(bundle, "--console-socket", sock, save=False)
+        conn, _ = listener.accept()
+        with conn:
+            _, fds = receive_fd(conn)
+        assert points() == before
+        c.start().ok()
+        c.wait()
+        for fd in fds:
+            os.close(fd)
+    assert {"/dev/console", "/dev/pts", "/dev/sub"} <= set(read(bundle.rootfs + "/data/out").split())
+    c.delete().ok()
+    assert points() == before
 
 
 def propagation(rt, bundle, value):

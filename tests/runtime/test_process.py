@@ -199,6 +199,11 @@ def test_c10_create_finds_the_bad_program(rt, bundle, kind):
     rt.failing_create(bundle.args(program), match="(?i)" + text)
 
 
+@pytest.mark.ocirun_only
+def test_magic_link_as_program(rt, bundle):
+    rt.failing_create(bundle.args("/proc/self/exe"), match="/proc/self/exe: .*are not followed")
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize("kind,soft,hard", [("NOFILE", 100, 200), ("NPROC", 300, 400), ("CORE", 0, 4096),
                                             ("STACK", 1 << 20, 1 << 22), ("FSIZE", 1 << 30, 1 << 30),

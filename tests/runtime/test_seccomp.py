@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from harness import receive_fd
+from harness import receive_fd, write
 
 X86 = {"mkdirat": 258, "getppid": 110, "personality": 135, "sched_yield": 24, "getcwd": 79, "chroot": 161}
 ARM = {"mkdirat": 34, "getppid": 173, "personality": 92, "sched_yield": 124, "getcwd": 17, "chroot": 51}
@@ -141,6 +141,18 @@ def test_getcwd_denied(rt, bundle):
     # the cwd check precedes the filter
     profile(bundle, "SCMP_ACT_ALLOW", rule("SCMP_ACT_ERRNO", "getcwd"))
     assert call(rt, bundle, "getcwd").ok().out.strip() == "errno 1"
+
+
+@pytest.mark.ocirun_only
+@pytest.mark.parametrize("action", ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"])
+def test_failing_program_is_not_looked_at(rt, bundle, action):
+    """Why the kernel refused it is said under any filter: of no_new_privs, it comes last of all."""
+    more = {"errnoRet": errno.EACCES} if action == "SCMP_ACT_ERRNO" else {}
+    profile(bundle, "SCMP_ACT_ALLOW", rule(action, "open", "openat", "openat2", "readlinkat", "newfstatat", **more))
+    bundle.process["noNewPrivileges"] = True
+    write(bundle.rootfs + "/data/prog", "just text\n", 0o755)
+    result = rt.run(bundle.args("/data/prog")).fails()
+    assert "exec /data/prog: exec format error" in result.err
 
 
 def test_exec_gets_the_filter(rt, bundle):

@@ -337,8 +337,9 @@ static void test_plain_directory(void **state)
     assert_int_equal(mkdir(path, 0755), 0);
     assert_int_equal(cgroup_enter(&r, getpid(), CGROUP_ALL, &e), -1);
     assert_non_null(strstr(e.text, "not a cgroup filesystem"));
+    /* A hierarchy that is mounted no longer holds nothing to remove; the directory is not ours. */
     place.created = true;
-    assert_int_equal(cgroup_remove(&r, true, &e), -1);
+    assert_int_equal(cgroup_remove(&r, true, &e), 0);
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(rmdir(dir), 0);
 }

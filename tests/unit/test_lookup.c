@@ -257,6 +257,33 @@ static void test_environment(void **state)
     in.setup.listen_fds = 0;
 }
 
+/* Comparing each with each would take minutes: the deadline of the tests is the limit here. */
+static void test_many_variables(void **state)
+{
+    enum { NAMES = 100000, TWICE = 50000 };
+    const char **env = calloc(NAMES + TWICE + 1, sizeof *env);
+    struct err err = ERR_INIT;
+    char text[32];
+
+    (void)state;
+    for (int i = 0; i < NAMES + TWICE; i++) {
+        snprintf(text, sizeof text, "N%d=%d", i % NAMES, i);
+        env[i] = strdup(text);
+    }
+    process = (struct oci_process){.env = env, .env_n = NAMES + TWICE, .user.uid = 1000};
+    in.process = &process;
+    assert_int_equal(lookup_environment(&in, &err), 0);
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(text, sizeof text, "N%d=%d", (i + TWICE) % NAMES, i + TWICE);
+        assert_string_equal(in.envp[i], text);
+    }
+    assert_memory_equal(in.envp[NAMES], "HOME=", 5);
+    assert_null(in.envp[NAMES + 1]);
+    for (int i = 0; i < NAMES + TWICE; i++)
+        free((char *)env[i]);
+    free(env);
+}
+
 static void test_passwd_is_hostile(void **state)
 {
     (void)state;
@@ -431,12 +458,19 @@ static void test_elf_is_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sysctl_allowed), cmocka_unit_test(test_sysctl_refused),
-        cmocka_unit_test(test_sysctl_path),    cmocka_unit_test(test_home),
-        cmocka_unit_test(test_environment),    cmocka_unit_test(test_passwd_is_hostile),
-        cmocka_unit_test(test_lookup),         cmocka_unit_test(test_lookup_errors),
-        cmocka_unit_test(test_interpreters),   cmocka_unit_test(test_diagnosis_after_execve),
-        cmocka_unit_test(test_elf_is_hostile), cmocka_unit_test(test_noexec),
+        cmocka_unit_test(test_sysctl_allowed),
+        cmocka_unit_test(test_sysctl_refused),
+        cmocka_unit_test(test_sysctl_path),
+        cmocka_unit_test(test_home),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_many_variables),
+        cmocka_unit_test(test_passwd_is_hostile),
+        cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_lookup_errors),
+        cmocka_unit_test(test_interpreters),
+        cmocka_unit_test(test_diagnosis_after_execve),
+        cmocka_unit_test(test_elf_is_hostile),
+        cmocka_unit_test(test_noexec),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

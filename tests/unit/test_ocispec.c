@@ -225,6 +225,22 @@ static void test_null_is_absence(void **state)
     each_member_of_all(null_is_absence);
 }
 
+/* Go's uint64(-1), where engines write it. */
+static void test_max_is_absence(void **state)
+{
+    const char *text = "{\"memory\": {\"limit\": 5, \"swappiness\": 18446744073709551615}}";
+    struct oci_arena *arena = oci_arena_new();
+    struct oci_resources r;
+    struct oci_diag diag;
+
+    (void)state;
+    assert_int_equal(
+        oci_decode(&oci_resources_table, &r, text, strlen(text), arena, NULL, NULL, &diag), 0);
+    assert_true(r.memory->limit.set);
+    assert_false(r.memory->swappiness.set);
+    oci_arena_free(arena);
+}
+
 static void expect(const struct document *doc, char *text, const char *path, size_t offset,
                    const char *message)
 {
@@ -563,12 +579,19 @@ static void test_changed_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_null_is_absence),
-        cmocka_unit_test(test_wrong_type),    cmocka_unit_test(test_twice),
-        cmocka_unit_test(test_schema),        cmocka_unit_test(test_capabilities_as_libcap),
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_default_config),
-        cmocka_unit_test(test_encoder),       cmocka_unit_test(test_annotation),
-        cmocka_unit_test(test_values),        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_null_is_absence),
+        cmocka_unit_test(test_max_is_absence),
+        cmocka_unit_test(test_wrong_type),
+        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_capabilities_as_libcap),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_default_config),
+        cmocka_unit_test(test_encoder),
+        cmocka_unit_test(test_annotation),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_changed_bytes),
     };
 

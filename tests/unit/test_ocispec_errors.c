@@ -292,6 +292,8 @@ static void test_numbers(void **state)
          "-9223372036854775809 is out of range (-9223372036854775808 to 9223372036854775807)"},
         {"{\"memory\": {\"swappiness\": @101}}", "memory.swappiness",
          "101 is out of range (0 to 100)"},
+        {"{\"memory\": {\"swappiness\": @18446744073709551614}}", "memory.swappiness",
+         "18446744073709551614 is out of range (0 to 100)"},
         {"{\"cpu\": {\"idle\": @2}}", "cpu.idle", "2 is out of range (0 to 1)"},
         {"{\"cpu\": {\"shares\": @-1}}", "cpu.shares",
          "-1 is out of range (0 to 18446744073709551615)"},

@@ -281,16 +281,6 @@ static void test_beneath(void **state)
         fd_close(fd);
     }
     assert_int_equal(count_fds(), before);
-    fd = path_open_in_root(root, "/etc/passwd", O_PATH, &err);
-    {
-        int again = path_reopen(procfs, fd, O_RDONLY, &err);
-        char buf[16];
-
-        assert_true(again >= 0);
-        assert_int_equal(read(again, buf, sizeof buf), 6);
-        close(again);
-    }
-    close(fd);
     close(procfs);
 }
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/util.h"
 #include "seccomp/seccomp.h"
+#include "seccomp_id.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -936,6 +937,25 @@ static void test_cache_key(void **state)
     cache_remove(path);
 }
 
+/* What another state of the generator has made has another key. */
+static void test_cache_names_its_generator(void **state)
+{
+    const struct oci_seccomp profile = {.default_action = OCI_ACT_ALLOW};
+    struct seccomp_program program;
+    char path[64], line[192];
+    _cleanup_close_ int cache = cache_open(path);
+    FILE *out;
+
+    (void)state;
+    load(&profile, cache, &program);
+    seccomp_program_clear(&program);
+    snprintf(line, sizeof line, "grep -q %s %s/*", SECCOMP_ID, path);
+    out = popen(line, "re");
+    assert_non_null(out);
+    assert_int_equal(pclose(out), 0);
+    cache_remove(path);
+}
+
 static void test_cache_bounded(void **state)
 {
     struct oci_seccomp profile = {.default_action = OCI_ACT_ERRNO};
@@ -1165,6 +1185,7 @@ int main(void)
         cmocka_unit_test(test_unknown_name),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_cache_key),
+        cmocka_unit_test(test_cache_names_its_generator),
         cmocka_unit_test(test_cache_bounded),
         cmocka_unit_test(test_cache_damage),
         cmocka_unit_test(test_cache_directory_not_private),
