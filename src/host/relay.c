@@ -8,6 +8,11 @@
  * only while there is room, its sink only while there is something to write. So a stalled reader or
  * program stops the flow and costs no processor time, and signals still pass.
  *
+ * The user's terminal belongs to the foreground job of a shell. A job in the background that reads
+ * it or changes its settings is stopped, and goes on where it was when it is brought to the front:
+ * that is for the kernel to do, so SIGTTIN and SIGTTOU, blocked otherwise, are let through for the
+ * moment. Blocked, they would have us make the shell's own terminal raw, and see an end of input.
+ *
  * Three properties of ptys shape the rest:
  *
  * - A master whose other end nobody has open polls POLLHUP for ever, though a program may open
@@ -52,6 +57,7 @@ struct stream {
     int from, to;
     bool from_ended;    /* nothing more will be read */
     bool to_ended;      /* the sink is gone: what is read is discarded */
+    bool from_user;     /* .from is the user's terminal */
     bool to_may_block;  /* .to is the caller's own description */
     size_t start, end;  /* bytes [start, end) of .data are waiting to be written */
     unsigned char last; /* last byte that was read */
@@ -95,19 +101,55 @@ static void size_copy(int console)
         }
 }
 
+/* What is our job's own, or hung up, is not in the background. */
+static bool in_background(void)
+{
+    pid_t foreground = tcgetpgrp(STDIN_FILENO);
+
+    return foreground > 0 && foreground != getpgrp();
+}
+
+static void job_signals_begin(sigset_t *before)
+{
+    sigset_t stops;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTTIN);
+    sigaddset(&stops, SIGTTOU);
+    sigprocmask(SIG_UNBLOCK, &stops, before);
+}
+
+static void job_signals_end(const sigset_t *before)
+{
+    int errnum = errno;
+
+    sigprocmask(SIG_SETMASK, before, NULL);
+    errno = errnum;
+}
+
+static int make_raw(void)
+{
+    struct termios raw = relay_saved;
+    sigset_t before;
+    int result;
+
+    cfmakeraw(&raw);
+    job_signals_begin(&before);
+    result = tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    job_signals_end(&before);
+    return result;
+}
+
 int relay_terminal_begin(int console, struct err *err)
 {
-    struct termios raw;
-
     size_copy(console);
     if (relay_is_raw || !isatty(STDIN_FILENO))
         return 0;
     if (tcgetattr(STDIN_FILENO, &relay_saved) < 0)
         return err_errno(err, "terminal: get its settings");
-    raw = relay_saved;
-    cfmakeraw(&raw);
-    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
-        return err_errno(err, "terminal: make it raw");
+    /* In the background with nobody who could change that there is no terminal to use. */
+    if (make_raw() < 0)
+        return errno == EIO && in_background() ? 0 : err_errno(err, "terminal: make it raw");
     relay_is_raw = true;
     return 0;
 }
@@ -117,7 +159,9 @@ void relay_terminal_end(void)
     if (!relay_is_raw)
         return;
     relay_is_raw = false;
-    tcsetattr(STDIN_FILENO, TCSANOW, &relay_saved);
+    /* Whoever is in the foreground has settings of its own. */
+    if (!in_background())
+        tcsetattr(STDIN_FILENO, TCSANOW, &relay_saved);
 }
 
 /* ---- signals ---- */
@@ -175,6 +219,8 @@ static void signals_handle(struct relay_state *s)
     while (read(s->relay->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (signal_is_ours(s->relay, &info))
             continue;
+        if (info.ssi_signo == SIGCONT && relay_is_raw && !in_background())
+            make_raw();
         if (info.ssi_signo == SIGWINCH && s->relay->console >= 0)
             size_copy(s->relay->console);
         else if (!s->exited)
@@ -208,11 +254,16 @@ static int own_description(int fd, int flags, bool *may_block)
 
 static void stream_read(struct stream *st)
 {
+    sigset_t before;
     ssize_t n;
 
     if (st->start == st->end)
         st->start = st->end = 0;
+    if (st->from_user)
+        job_signals_begin(&before);
     n = read(st->from, st->data + st->end, sizeof st->data - st->end);
+    if (st->from_user)
+        job_signals_end(&before);
     if (n > 0) {
         st->end += (size_t)n;
         st->last = (unsigned char)st->data[st->end - 1];
@@ -260,6 +311,9 @@ static void send_eof(struct relay_state *s)
     int n;
 
     s->eof_sent = true;
+    /* Not the end, but out of reach for good: see relay_terminal_begin(). */
+    if (in->from_user && in_background())
+        return;
     if (tcgetattr(s->relay->console, &t) < 0 || t.c_cc[VEOF] == _POSIX_VDISABLE)
         return;
     n = (t.c_lflag & ICANON) && in->last && in->last != '\n' ? 2 : 1;
@@ -389,6 +443,7 @@ int relay_run(struct relay *relay, struct err *err)
         }
         other_end = ioctl(relay->console, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
         s.in.from = own_description(STDIN_FILENO, O_RDONLY, &unused);
+        s.in.from_user = isatty(STDIN_FILENO);
         s.out.to = own_description(STDOUT_FILENO, O_WRONLY, &s.out.to_may_block);
         s.in.to = s.out.from = relay->console;
     }

@@ -30,7 +30,7 @@ int relay_signals_open(struct err *err);
 /**
  * relay_terminal_begin, relay_terminal_end - put the user's terminal (fd 0, if it is one) into raw
  * mode and copy its size to the pty; end restores it (also called on every error path; safe to call
- * twice)
+ * twice). In a background job, begin is where we are stopped until it is in the foreground.
  */
 int relay_terminal_begin(int console, struct err *err);
 void relay_terminal_end(void);

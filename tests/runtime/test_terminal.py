@@ -7,6 +7,8 @@ import select
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import termios
 import time
 
@@ -327,3 +329,116 @@ def test_two_terminals_have_different_pts(rt, bundle):
     rt.finish(first.proc)
     c.stop()
     until(lambda: True)
+
+
+# ---- a job of a shell ----
+
+SHELL = """
+import fcntl, os, signal, sys, termios
+commands, report = int(sys.argv[1]), int(sys.argv[2])
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.set_inheritable(commands, False), os.set_inheritable(report, False)
+    os.execvp(sys.argv[3], sys.argv[3:])
+while True:
+    command = os.read(commands, 1)
+    if command == b"f":
+        os.tcsetpgrp(0, job)
+        os.killpg(job, signal.SIGCONT)
+        os.write(report, b".")
+    elif command == b"b":
+        os.tcsetpgrp(0, os.getpgrp())
+        os.write(report, b".")
+    elif command == b"w":
+        status = os.waitpid(job, os.WUNTRACED)[1]
+        os.write(report, b"S%d" % os.WSTOPSIG(status) if os.WIFSTOPPED(status) else b"X%d" % os.waitstatus_to_exitcode(status))
+    else:
+        break
+"""
+
+
+class Job:
+    """A runtime in a process group of its own, with a shell that begins it in the background of a terminal."""
+
+    def __init__(self, rt, argv):
+        self.master, self.slave = os.openpty()
+        theirs, self.commands = os.pipe()
+        self.report, report = os.pipe()
+        self.shell = subprocess.Popen([sys.executable, "-c", SHELL, str(theirs), str(report), *argv], stdin=self.slave,
+                                      stdout=self.slave, stderr=self.slave, pass_fds=[theirs, report], start_new_session=True)
+        rt.procs.append(self.shell)
+        os.close(theirs)
+        os.close(report)
+        rt.cleanups.append(self.close)
+
+    def tell(self, command):
+        os.write(self.commands, command)
+        assert select.select([self.report], [], [], 10 * SLOWNESS)[0], "the job neither stops nor ends"
+        return os.read(self.report, 100).decode()
+
+    def foreground(self):
+        self.tell(b"f")
+
+    def background(self):
+        self.tell(b"b")
+
+    def wait(self):
+        return self.tell(b"w")
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.slave)[3] & termios.ICANON
+
+    def close(self):
+        for fd in (self.commands, self.report, self.master, self.slave):
+            os.close(fd)
+
+
+@pytest.fixture
+def job(rt, bundle):
+    """run -t of a program, begun in the background."""
+    bundle.process["terminal"] = True
+
+    def make(script):
+        bundle.sh(script).save()
+        ident = rt.new_id()
+        made = Job(rt, rt.argv("run", "--bundle", bundle.dir, ident))
+        made.id = ident
+        return made
+
+    return make
+
+
+@pytest.mark.ocirun_only
+def test_job_in_the_background(job):
+    """It is stopped before it makes the shell's terminal raw, and when there is input that is not for it."""
+    j = job("echo up; read x; echo got-$x; exit 7")
+    assert j.wait() == "S%d" % signal.SIGTTOU
+    assert not j.is_raw()
+    j.foreground()
+    read_until(j.master, "up")
+    assert j.is_raw()
+    j.background()
+    os.write(j.master, b"hello\r")
+    assert j.wait() == "S%d" % signal.SIGTTIN
+    j.foreground()
+    read_until(j.master, "got-hello")
+    assert j.wait() == "X7"
+    assert not j.is_raw()
+
+
+@pytest.mark.ocirun_only
+def test_job_that_ends_in_the_background(rt, job):
+    """What the terminal is like then is the affair of the job in the foreground."""
+    j = job("echo up; exec sleep 1000")
+    assert j.wait() == "S%d" % signal.SIGTTOU
+    j.foreground()
+    read_until(j.master, "up")
+    j.background()
+    assert j.is_raw()
+    rt.cmd("kill", j.id, "KILL").ok()
+    assert j.wait() == "X137"
+    assert j.is_raw()
