@@ -2,6 +2,7 @@
 """Controllers that only some machines have: memory, cpu, cpuset, io and rdma of cgroup v2; net_cls, net_prio, hugetlb
 and rdma of v1; and the members of `events` against those that runc prints."""
 
+import contextlib
 import json
 import os
 import re
@@ -308,14 +309,22 @@ def test_events_pressure(rt, bundle):
     c.stop()
 
 
+def open_files(pid):
+    """What a process that opens and closes has open."""
+    names = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+    return names
+
+
 def test_events_tell_each_oom_kill_on_v2(rt, bundle):
     """Of a process that is not init, as it happens."""
     v2_has("memory")
     bundle.linux["resources"] = {"memory": {"limit": 20 << 20, "swap": 20 << 20}}
     c = rt.hold(bundle)
     proc = rt.popen("events", "--interval", "1h", c.id)
-    until(lambda: any(os.readlink("/proc/%d/fd/%s" % (proc.pid, fd)).endswith("memory.events")
-                      for fd in os.listdir("/proc/%d/fd" % proc.pid)))
+    until(lambda: any(name.endswith("memory.events") for name in open_files(proc.pid)))
     for n in (1, 2):
         assert c.exec("/bin/helper", "eat", "200").rc == 137
         until(lambda: proc.result_out.text().count('"oom"') >= n)
