@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -116,16 +117,32 @@ static void wait_ready(const struct found *f, int pidfd, struct notify *notify)
         log_warning("%s", err.text);
 }
 
+/* The signals that nobody has sent to the program: those of a filter, and of an execve that fails
+ * when there is no way back. One that was sent to it and came a moment too early is its end. */
+static bool is_end_of_program(int status)
+{
+    int sig = status - 128;
+
+    return sig > 0 && sig != SIGKILL && sig != SIGSYS && sig != SIGSEGV && sig != SIGBUS;
+}
+
 /* The end of file comes as well when init is killed at its execve, by the program's seccomp filter
  * for instance. Then it has ended under its own name, which a program that was quick has not. */
-static int look_for_program(const struct record *r, struct err *err)
+static int look_for_program(const struct runtime *rt, const struct record *r, struct err *err)
 {
+    _cleanup_close_ int pidfd = -1;
+    struct err ignored;
     char name[24];
     int status;
 
     if (!proc_ended_as((pid_t)r->init.pid, r->init.start_time, PROTOCOL_INIT_NAME))
         return 0;
+    pidfd = proc_pidfd((pid_t)r->init.pid, r->init.start_time);
+    if (pidfd >= 0)
+        proc_wait_pidfd(pidfd, rt->timeout, &ignored);
     status = proc_exit_status((pid_t)r->init.pid, r->init.start_time);
+    if (is_end_of_program(status))
+        return 0;
     return err_set(err, 0, "init was killed%s%s before the program ran", status > 128 ? " by " : "",
                    status > 128 ? proc_signal_name(status - 128, name) : "");
 }
@@ -157,7 +174,7 @@ static int converse(const struct runtime *rt, const struct found *f, int sock,
         return -1;
     got = protocol_expect(sock, PROTOCOL_READY, &m, err);
     /* An error of init's has its stage; without one this is the end of file. */
-    return got < 0 && err->errnum == EPIPE && !err->stage[0] ? look_for_program(r, err) : -1;
+    return got < 0 && err->errnum == EPIPE && !err->stage[0] ? look_for_program(rt, r, err) : -1;
 }
 
 static void destroy(const struct runtime *rt, const struct found *f)
