@@ -106,6 +106,7 @@ static void store_release(void *subject)
     struct creation *c = subject;
     struct err err = ERR_INIT;
 
+    creation_give_up(c);
     if (c->made && c->dir >= 0 && store_remove_own(c->root, c->o->id, c->dir, &err) < 0)
         log_warning("%s", err.text);
     c->made = false;
@@ -149,8 +150,10 @@ static void cgroup_unmake(void *subject)
     struct creation *c = subject;
     struct err err = ERR_INIT;
 
+    creation_give_up(c);
     if (!c->cgroup_made && !cgroup_unprepare(&c->record.cgroup))
         return;
+    cgroup_release(&c->record.cgroup);
     if (cgroup_remove(&c->record.cgroup, true, &err) < 0)
         log_warning("%s", err.text);
 }
@@ -231,6 +234,7 @@ static void init_kill(void *subject)
     struct creation *c = subject;
 
     spawn_kill(&c->spawn, c->rt->timeout);
+    creation_give_up(c);
 }
 
 static int cgroup_join(void *subject, struct err *err)

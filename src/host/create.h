@@ -44,6 +44,10 @@ const struct oci_linux *creation_linux(const struct creation *c);
  * and init (c->spawn.pid, our child) waits for start. */
 int creation_make(struct creation *c, struct err *err);
 
+/** creation_give_up - close what only going on needs, before things are undone: undoing opens files
+ * too, and too many open ones may be why. Any number of times. */
+void creation_give_up(struct creation *c);
+
 /** creation_close - release what the process holds; the container stays */
 void creation_close(struct creation *c);
 

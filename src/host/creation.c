@@ -130,23 +130,31 @@ int creation_begin(struct creation *c, const struct runtime *rt, const struct cr
     return fill_setup(c, err);
 }
 
-void creation_close(struct creation *c)
+void creation_give_up(struct creation *c)
 {
     for (int i = 0; i < SETUP_FD_COUNT; i++) {
         if (i != SETUP_FD_LISTEN && i != SETUP_FD_PROC && i != SETUP_FD_TRACE)
             fd_close(c->spawn.fds[i]);
+        c->spawn.fds[i] = -1;
     }
-    fd_close(c->spawn.into_cgroup);
+    c->spawn.into_cgroup = fd_close(c->spawn.into_cgroup);
+    c->listen = fd_close(c->listen);
+    c->proc = fd_close(c->proc);
+    c->bundle.dir = fd_close(c->bundle.dir);
+    c->bundle.rootfs_fd = fd_close(c->bundle.rootfs_fd);
+    c->console = fd_close(c->console);
+    c->notify_dir = fd_close(c->notify_dir);
+    c->seccomp = fd_close(c->seccomp);
+    notify_close(&c->notify);
+}
+
+void creation_close(struct creation *c)
+{
+    creation_give_up(c);
     fd_close(c->spawn.sock);
     fd_close(c->spawn.pidfd);
     fd_close(c->root);
     fd_close(c->dir);
-    fd_close(c->listen);
-    fd_close(c->proc);
-    fd_close(c->console);
-    fd_close(c->notify_dir);
-    fd_close(c->seccomp);
-    notify_close(&c->notify);
     bundle_close(&c->bundle);
 }
 

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from harness import cgroup_of, read, until, waits_in, write
+from harness import Guard, cgroup_of, read, until, waits_in, write
 
 
 @pytest.mark.quick
@@ -440,6 +440,22 @@ def test_delete_force_with_broken_record(rt, bundle):
         rt.cmd("delete", "--force", c.id).ok()
         assert rt.states() == []
         until(lambda: not os.path.exists("/proc/%d" % pid) or "Z" in read("/proc/%d/stat" % pid), "end")
+
+
+@pytest.mark.ocirun_only
+def test_too_few_descriptors_leave_nothing_behind(rt, bundle):
+    """Whatever step it is that fails for want of one: undoing it takes some too."""
+    bundle.args("/bin/true").save()
+    failed = set()
+    for limit in range(7, 32):
+        before = Guard.take()
+        result = rt.cmd("run", "--bundle", bundle.dir, rt.new_id(),
+                        preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n)))
+        if result.rc:
+            failed.add(result.err.split(":")[-1].strip())
+        assert rt.states() == [], "%d: %s" % (limit, result.err)
+        Guard.compare(before)
+    assert "Too many open files" in failed
 
 
 @pytest.mark.ocirun_only
