@@ -98,8 +98,10 @@ int mount_set_propagation(int fd, enum oci_propagation propagation, int procfs, 
 unsigned long mount_propagation_flags(enum oci_propagation propagation, bool *recursive);
 
 /**
- * mount_reconfigure - mount(MS_REMOUNT): flags and data of the superblock mounted at @fd
+ * mount_reconfigure - flags and data of the superblock mounted at @fd, and the mount's own flags
  * @procfs: verified procfs fd
+ * "ro" and "rw" are the mount's alone: the file system may have other users. Where fspick(2) is not
+ * to be had, a mount that is read-only is refused (ENOSYS).
  */
 int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct err *err);
 

@@ -208,8 +208,11 @@ int mount_new(const char *type, const char *source, const struct mount_options *
     return 0;
 }
 
-int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct err *err)
+/* mount(2) sets the flags of the file system and those of the mount together, so that "ro" of the
+ * one would become the other's. */
+static int reconfigure_by_mount(int fd, const struct mount_options *o, int procfs, struct err *err)
 {
+    unsigned long flags = o->sb_set & ~(unsigned long)MS_RDONLY;
     char data[4096];
     uint64_t now;
 
@@ -217,9 +220,36 @@ int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct 
         return -1;
     if (mount_current_attr(fd, &now) < 0)
         return err_errno(err, "flags of a mount");
-    now = (now & ~o->clear) | o->set;
-    if (mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | mount_attr_to_ms(now) | o->sb_set,
-                    data) < 0)
+    if (now & MOUNT_ATTR_RDONLY)
+        return err_set(err, ENOSYS, "remount of what is read-only, without fspick(2)");
+    if (mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | mount_attr_to_ms(now) | flags, data) <
+        0)
         return err_errno(err, "remount");
     return 0;
+}
+
+static int reconfigure_picked(int fs, const struct mount_options *o, struct err *err)
+{
+    struct mount_options without = *o;
+
+    without.sb_set &= ~(unsigned long)MS_RDONLY;
+    if (configure_superblock(fs, "remount", &without, err) < 0)
+        return -1;
+    for (size_t i = 0; i < o->data_n; i++)
+        if (configure_data(fs, "remount", o->data[i], err) < 0)
+            return -1;
+    return sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0
+               ? fs_error(fs, errno, "remount", "", err)
+               : 0;
+}
+
+int mount_reconfigure(int fd, const struct mount_options *o, int procfs, struct err *err)
+{
+    _cleanup_close_ int fs = sys_fspick(fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+
+    if (fs < 0 && !mount_call_is_missing(errno))
+        return err_errno(err, "remount");
+    if ((fs >= 0 ? reconfigure_picked(fs, o, err) : reconfigure_by_mount(fd, o, procfs, err)) < 0)
+        return -1;
+    return mount_set_attr(fd, false, o->set, o->clear, procfs, err);
 }

@@ -26,6 +26,11 @@ int sys_move_mount(int from_dir, const char *from, int to_dir, const char *to, u
     return (int)syscall(SYS_move_mount, from_dir, from, to_dir, to, flags);
 }
 
+int sys_fspick(int dir, const char *path, unsigned flags)
+{
+    return (int)syscall(SYS_fspick, dir, path, flags);
+}
+
 int sys_fsopen(const char *type, unsigned flags)
 {
     return (int)syscall(SYS_fsopen, type, flags);

@@ -19,6 +19,7 @@
 int sys_openat2(int dir, const char *path, const struct open_how *how, size_t size);
 int sys_open_tree(int dir, const char *path, unsigned flags);
 int sys_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int sys_fspick(int dir, const char *path, unsigned flags);
 int sys_fsopen(const char *type, unsigned flags);
 int sys_fsconfig(int fd, unsigned cmd, const char *key, const void *value, int aux);
 int sys_fsmount(int fd, unsigned flags, unsigned attr);

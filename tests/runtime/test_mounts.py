@@ -140,9 +140,10 @@ def test_r074_remount_of_the_superblock(rt, bundle, first, options, flag, wanted
     assert (flag in inside(rt, bundle)["/mnt"].super) is wanted
 
 
-def test_r074_remount_of_a_bind_is_not_the_hosts(rt, bundle, shared):
+@pytest.mark.parametrize("first,options", [([], ["ro"]), (["ro"], ["ro", "noatime"]), (["ro"], ["ro", "sync"])])
+def test_r074_remount_of_a_bind_is_not_the_hosts(rt, bundle, shared, first, options):
     """A filesystem that is not the container's stays writable for the others."""
-    bundle.add_mount("/mnt", shared, "bind", ["rbind"]).add_mount("/mnt", "none", "none", ["remount", "ro"])
+    bundle.add_mount("/mnt", shared, "bind", ["rbind"] + first).add_mount("/mnt", "none", "none", ["remount"] + options)
     assert rt.sh(bundle, "touch /mnt/x 2>/dev/null || echo ro") == "ro\n"
     write(shared + "/x", "")
 
