@@ -17,6 +17,7 @@
 #include "init/mount_target.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/util.h"
 
@@ -26,8 +27,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define PROC_ROOT_INODE 1
 
 /* What lxcfs and its like replace, relative to /proc. */
 static const char *const replaceable[] = {
@@ -84,14 +83,6 @@ static bool same_file(int a, int b)
 }
 
 /* Whether @fd is the root of a procfs. */
-static bool is_procfs_root(int fd)
-{
-    struct stat st;
-
-    return mount_statfs_magic(fd) == PROC_SUPER_MAGIC && fstat(fd, &st) == 0 &&
-           st.st_ino == PROC_ROOT_INODE;
-}
-
 /* Whether @fd, which lies in a procfs, lies in the one on /proc, or in that of our handle. What
  * cannot be looked at is taken for it. */
 static bool is_own_proc(struct init *in, int fd)
@@ -140,7 +131,7 @@ static bool is_replaceable(struct init *in, const char *path, int target)
             path_open_in_root(in->rootfs, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, &ignored);
         _cleanup_close_ int file =
             proc < 0 ? -1 : path_open_beneath(proc, replaceable[i], O_PATH, &ignored);
-        return file >= 0 && is_procfs_root(proc) && same_file(file, target);
+        return file >= 0 && proc_is_root(proc) && same_file(file, target);
     }
     return false;
 }
@@ -157,7 +148,7 @@ static int check_proc(struct init *in, const struct oci_mount *m, const struct m
         return 0;
     if (named && (is_type(m, o, "proc") || o->remount))
         return 0;
-    if ((named || is_procfs_root(t->fd)) && source >= 0 && is_procfs_root(source))
+    if ((named || proc_is_root(t->fd)) && source >= 0 && proc_is_root(source))
         return 0;
     if (below && source >= 0 && fstat(source, &st) == 0 && S_ISREG(st.st_mode) &&
         mount_statfs_magic(source) != PROC_SUPER_MAGIC && is_replaceable(in, t->path, t->fd))
