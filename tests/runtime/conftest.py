@@ -35,6 +35,10 @@ def pytest_configure(config):
     wanted = set(os.environ.get("RUNTIME_LSM", "").split()) - harness.lsms_on()
     if wanted:
         raise pytest.UsageError("RUNTIME_LSM: %s is not on here" % " ".join(sorted(wanted)))
+    # what is ignored here (nohup, a shell's background) the runtimes would ignore too; a handler they do not inherit
+    for sig in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(sig) is signal.SIG_IGN:
+            signal.signal(sig, lambda *_: None)
     # being told to end is no reason to leave containers behind
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not config.option.collectonly and not hasattr(config, "workerinput"):
