@@ -31,29 +31,21 @@
 /* Longest piece of a path handed to the kernel at once. */
 #define PIECE_MAX (PATH_MAX - NAME_MAX - 1)
 
-static bool is_cgroup(int fd, bool v2)
-{
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) < 0)
-        return false;
-    return fs.f_type == (v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
-}
-
 int cgroup_mount_open(const struct cgroup_place *place, struct err *err)
 {
     _cleanup_close_ int fd = open(place->mount, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct statfs fs;
 
-    if (fd >= 0 && is_cgroup(fd, place->v2))
-        return util_take_fd(fd);
-    if (fd < 0) {
+    if (fd < 0 || fstatfs(fd, &fs) < 0) {
         err_errno(err, "cgroup mount %s", place->mount);
+    } else if (fs.f_type == (place->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC)) {
+        return util_take_fd(fd);
     } else {
         err_set(err, 0, "cgroup mount %s: not a cgroup%s filesystem", place->mount,
                 place->v2 ? "2" : "");
         err->errnum = EXDEV;
     }
-    if (fd >= 0 || err->errnum == ENOENT || err->errnum == ENOTDIR)
+    if (err->errnum == EXDEV || err->errnum == ENOENT || err->errnum == ENOTDIR)
         err_hint(err, "something was mounted over it: unmount that, or run without cgroups "
                       "(--cgroup-manager disabled)");
     return -1;

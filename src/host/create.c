@@ -35,6 +35,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define MOMENT 1000 /* milliseconds between the end of a process's files and its own end */
+
 /* ---- meeting init ---- */
 
 /* init ended or is stuck: say which, instead of how that showed on the socket. */
@@ -437,8 +439,11 @@ static int store_commit(void *subject, struct err *err)
 
         if (got < 0)
             return explain(c, err);
-        if (got == 0)
+        /* Without the word it has ended before, unless it could not be said. */
+        if (got == 0 && spawn_has_ended(&c->spawn, MOMENT))
             return spawn_died(&c->spawn, &c->record.cgroup, err);
+        if (got == 0)
+            break;
         stays = m.type == PROTOCOL_COMMITTED;
         protocol_message_clear(&m);
     }

@@ -426,6 +426,19 @@ void spawn_kill(struct spawn *s, int timeout)
     s->pidfd = fd_close(s->pidfd);
 }
 
+bool spawn_has_ended(const struct spawn *s, int timeout)
+{
+    siginfo_t info = {0};
+    struct err ignored = ERR_INIT;
+
+    if (s->pidfd >= 0)
+        proc_wait_pidfd(s->pidfd, timeout, &ignored);
+    /* Asked of the kernel's table of our children: /proc may fail for other reasons. */
+    return s->pid > 0 &&
+           waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           info.si_pid != 0;
+}
+
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)
 {
     char oom[256] = "", name[24];

@@ -58,6 +58,10 @@ void spawn_deadline(const struct spawn *s, int timeout);
  * milliseconds (it is frozen by the freezer of v1) is left to die later. */
 void spawn_kill(struct spawn *s, int timeout);
 
+/** spawn_has_ended - whether the child is a zombie, or becomes one within @timeout milliseconds; it
+ * is not reaped */
+bool spawn_has_ended(const struct spawn *s, int timeout);
+
 /** spawn_died - what to say when init ended without a word: signal or status, and whether the
  * kernel's OOM killer was it. Reaps. Returns -1 with @err filled. */
 int spawn_died(struct spawn *s, const struct cgroup_record *cgroup, struct err *err);
