@@ -167,6 +167,7 @@ def test_programs_end_with_the_container(v2, bundle):
     until(gone, "program %d to be gone" % number)
 
 
+@pytest.mark.untraced("strace itself")
 def test_an_update_that_is_ended_leaves_nothing_paused(rt, bundle):
     """SIGTERM at the write that freezes: on v1 the processes are held while the list changes."""
     bundle.linux["resources"] = {"devices": rules(0)}

@@ -142,6 +142,7 @@ def piped(rt, *args, **kw):
 
 
 @pytest.mark.quick
+@pytest.mark.untraced("strace holds the output")
 def test_c05_only_the_program_holds_the_output(rt, bundle):
     ident, pid_file = rt.new_id(), rt.path("pid")
     bundle.hold().save()
@@ -164,6 +165,7 @@ def test_c05_only_the_program_holds_the_output(rt, bundle):
 
 
 @pytest.mark.parametrize("command", ["create", "exec"])
+@pytest.mark.untraced("strace holds the output")
 def test_c05_nobody_holds_the_output_with_a_terminal(rt, bundle, command):
     """conmon reads the runtime's stderr to its end although the program writes to the terminal."""
     ident, pid_file, path = rt.new_id(), rt.path("pid"), rt.path("sock")
@@ -286,6 +288,7 @@ def test_c39_signal_before_the_program(rt, bundle, kind):
 
 
 @pytest.mark.ocirun_only
+@pytest.mark.untraced("the signal is for strace as well")
 def test_c39_signal_at_any_moment(rt, bundle):
     bundle.drop_namespace("pid")
     bundle.args("/bin/sleep", "1000").save()
