@@ -331,8 +331,10 @@ int cgroup_alone(struct cgroup_record *record, pid_t pid, struct err *err)
     if (record->driver != CGROUP_CGROUPFS || !place)
         return 0;
     dir = cgroup_place_dir(place, err);
-    if (dir >= 0 && record->inner)
-        dir = inner = cgroup_inner_dir(record, place, err);
+    if (dir >= 0 && record->inner) {
+        inner = cgroup_inner_dir(record, place, err);
+        dir = inner;
+    }
     if (dir < 0)
         return -1;
     /* What cannot be read (threaded, or gone) has its error elsewhere. */

@@ -47,7 +47,7 @@ static bool take(const struct mountinfo *m, struct hierarchy *h)
 {
     bool v2 = strcmp(m->type, "cgroup2") == 0;
 
-    if ((!v2 && strcmp(m->type, "cgroup") != 0) || !is_standard(m->point))
+    if ((!v2 && strcmp(m->type, "cgroup") != 0) || !is_standard(m->point) || !m->options)
         return false;
     keep_own_options(m->options, v2);
     *h = (struct hierarchy){.v2 = v2, .root = m->root, .point = m->point};
