@@ -7,9 +7,9 @@ When pytest runs as root, that is a user who exists in this mount namespace only
 When pytest runs as an ordinary user, it is that one, who needs a range in /etc/subuid and /etc/subgid.
 """
 
+import itertools
 import os
 import shutil
-import tempfile
 
 import harness
 from harness import read, write
@@ -29,8 +29,9 @@ class User:
         self.gid = os.getegid() or UID
         self.is_root_test = os.geteuid() == 0
         self.mounts = []
-        self.dir = tempfile.mkdtemp(prefix="user", dir=above)
-        os.chmod(self.dir, 0o755)
+        # short: podman has no patience with long paths
+        self.dir = next(path for path in ("%s/u%d" % (above, n) for n in itertools.count()) if not os.path.exists(path))
+        os.mkdir(self.dir)
         self.command = command
         if self.is_root_test:
             # the tree that it was built in may be closed to others
