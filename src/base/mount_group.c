@@ -57,7 +57,7 @@ static int open_shared_mount(int fd, int procfs, struct err *err)
         return -1;
     }
 
-    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int root = path_own_root();
     _cleanup_close_ int top = root < 0 ? -1 : path_open_in_root(root, m.point, O_PATH, err);
 
     if (top < 0)

@@ -311,6 +311,11 @@ static int path_resolve(int root, const char *path, int flags)
     return walk ? walk_open(root, path, flags) : fd;
 }
 
+int path_own_root(void)
+{
+    return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 int path_open_in_root(int root, const char *path, int flags, struct err *err)
 {
     int fd = path_resolve(root, path, flags);

@@ -12,6 +12,13 @@
 #include <sys/types.h>
 
 /**
+ * path_own_root - the root directory that this process has now, as an O_PATH fd
+ * The one absolute path whose meaning nobody else decides: "/" leads through no directory. Returns
+ * -1 with errno set.
+ */
+int path_own_root(void);
+
+/**
  * path_open_in_root - open a path as a process rooted at @root would see it
  * @root:  directory fd of the rootfs
  * @path:  absolute or relative; ".." and links stay inside @root

@@ -56,7 +56,7 @@ static bool clone_is_refused(const struct err *err)
 int init_mounts_host_clone(const char *path, bool recursive, struct mount_object *out,
                            struct err *err)
 {
-    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int root = path_own_root();
 
     *out = (struct mount_object){.fd = -1, .recursive = recursive};
     if (root < 0)

@@ -229,7 +229,7 @@ int init_enter_root(void *init, struct err *err)
         if (fchdir(in->fd[SETUP_FD_ROOT]) < 0 || chroot(".") < 0)
             return err_errno(err, "enter the container's root");
     }
-    in->rootfs = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    in->rootfs = path_own_root();
     if (in->rootfs < 0)
         return err_errno(err, "open the container's root");
     in->proc = in->host_proc;

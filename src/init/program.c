@@ -351,7 +351,7 @@ int init_program_exec(void *init, struct err *err)
 
     /* The late filter was not asked before whether files may be looked at; it may kill for it. */
     bool blind = in->seccomp_loaded && in->process->no_new_privileges;
-    _cleanup_close_ int root = blind ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int root = blind ? -1 : path_own_root();
 
     lookup_diagnose(root, in->program, errnum, err);
     if (errnum == EACCES || errnum == EPERM)

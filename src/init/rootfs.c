@@ -43,7 +43,7 @@ static bool attached_on_root; /* on "/", not at its path */
 /* rslave for the whole of "/", through the fallback if need be. */
 static int make_root_slave(struct init *in, struct err *err)
 {
-    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int root = path_own_root();
 
     if (root < 0)
         return err_errno(err, "open /");
@@ -86,7 +86,7 @@ int init_rootfs_attach(void *init, struct err *err)
     _cleanup_close_ int target = open(in->setup.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (target < 0 && (errno == EACCES || errno == ENOENT) && !(in->setup.flags & SETUP_CHROOT)) {
         attached_on_root = true;
-        target = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        target = path_own_root();
     }
     if (target < 0)
         err_errno(err, "rootfs %s", in->setup.rootfs);
@@ -105,7 +105,7 @@ int init_rootfs_attach(void *init, struct err *err)
 
 static int pivot(struct init *in, struct err *err)
 {
-    _cleanup_close_ int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int old = path_own_root();
 
     if (old < 0 || fchdir(in->rootfs) < 0)
         return err_errno(err, "enter the rootfs");
@@ -153,7 +153,7 @@ static int hide_mount(struct init *in, int host, const char *path, struct err *e
 static int hide_host_mounts(struct init *in, struct err *err)
 {
     _cleanup_free_ char *text = proc_read_self(in->host_proc, "mountinfo", MOUNTINFO_MAX, err);
-    _cleanup_close_ int host = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int host = path_own_root();
     size_t prefix = strlen(in->setup.rootfs);
     struct mountinfo m;
     char *rest = text;
@@ -181,7 +181,7 @@ static int move_root(struct init *in, struct err *err)
 
     if (!attached_on_root && hide_host_mounts(in, err) < 0)
         return -1;
-    root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    root = path_own_root();
     if (root < 0)
         return err_errno(err, "open /");
     if (!attached_on_root && mount_attach(&object, root, -1, err) < 0) {
