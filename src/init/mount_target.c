@@ -82,7 +82,6 @@ static bool same_file(int a, int b)
            sa.st_ino == sb.st_ino;
 }
 
-/* Whether @fd is the root of a procfs. */
 /* Whether @fd, which lies in a procfs, lies in the one on /proc, or in that of our handle. What
  * cannot be looked at is taken for it. */
 static bool is_own_proc(struct init *in, int fd)

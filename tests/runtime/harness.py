@@ -527,6 +527,15 @@ class Runtime:
     def argv(self, *args, globals=()):
         return self.command + ["--root", self.root, *globals, *args]
 
+    def shared_tmpfs(self, name):
+        """A mount of the machine whose propagation is shared, until the test's end."""
+        path = self.path(name)
+        os.mkdir(path)
+        mount("tmpfs", path, "tmpfs")
+        mount(None, path, None, MS_SHARED)
+        self.cleanups.append(lambda: subprocess.run(["umount", "-R", "-l", path], check=False))
+        return path
+
     def memfd(self):
         memfd = Memfd()
         self.files.append(memfd)

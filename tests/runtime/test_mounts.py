@@ -278,12 +278,8 @@ def test_propagation_option(rt, bundle, kind, option, tags):
 @pytest.fixture
 def shared(rt):
     """A shared tmpfs of the host."""
-    path = rt.path("shared")
-    os.mkdir(path)
-    mount("tmpfs", path, "tmpfs")
-    mount(None, path, None, MS_SHARED)
+    path = rt.shared_tmpfs("shared")
     os.mkdir(path + "/sub")
-    rt.cleanups.append(lambda: (subprocess.run(["umount", "-R", "-l", path], check=False)))
     return path
 
 

@@ -104,11 +104,7 @@ def test_r210_root(rt, bundle, path):
 @pytest.fixture
 def volume(rt):
     """A shared tmpfs of the host with something to cover, and a directory that is mounted on."""
-    path = rt.path("volume")
-    os.mkdir(path)
-    mount("tmpfs", path, "tmpfs")
-    mount(None, path, None, MS_SHARED)
-    rt.cleanups.append(lambda: subprocess.run(["umount", "-R", "-l", path], check=False))
+    path = rt.shared_tmpfs("volume")
     for name in ("dir", "late", "dev"):
         os.mkdir(path + "/" + name)
     write(path + "/file", "secret\n")

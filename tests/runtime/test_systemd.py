@@ -203,29 +203,17 @@ def test_failed_create_leaves_no_unit(sd, bundle, break_it):
     gone("ocirun-%s.scope" % sd.ids[-1])
 
 
-def test_creator_killed(sd, bundle):
+@pytest.mark.parametrize("kind,sig", [("createRuntime", signal.SIGKILL), ("prestart", signal.SIGTERM)],
+                         ids=["createRuntime", "prestart"])
+def test_creator_killed(sd, bundle, kind, sig):
     """A create that is killed half-way leaves a unit that delete --force finds."""
-    bundle.hook("createRuntime", "echo > %s; sleep 1000" % sd.path("mark"))
+    bundle.hook(kind, "echo > %s; sleep 1000" % sd.path("mark"))
     bundle.save()
     ident = sd.new_id()
     proc = sd.popen("create", "--bundle", bundle.dir, ident)
     until(lambda: os.path.exists(sd.path("mark")), "the hook")
     assert state_of("ocirun-%s.scope" % ident)["ActiveState"] == "active"
-    proc.kill()
-    proc.wait()
-    sd.procs.remove(proc)
-    sd.cmd("delete", "--force", ident).ok()
-    gone("ocirun-%s.scope" % ident)
-
-
-def test_signal_while_waiting_leaves_nothing(sd, bundle):
-    """SIGTERM at create's caller: the creator dies, delete --force removes what there is."""
-    bundle.hook("prestart", "echo > %s; sleep 1000" % sd.path("mark"))
-    bundle.save()
-    ident = sd.new_id()
-    proc = sd.popen("create", "--bundle", bundle.dir, ident)
-    until(lambda: os.path.exists(sd.path("mark")), "the hook")
-    proc.send_signal(signal.SIGTERM)
+    proc.send_signal(sig)
     proc.wait()
     sd.procs.remove(proc)
     sd.cmd("delete", "--force", ident).ok()
