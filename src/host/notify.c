@@ -33,9 +33,9 @@
 #define NOTIFY_SOCKET "notify.sock"
 #define NOTIFY_MESSAGE_MAX 4096
 #define NOTIFY_BURST 64 /* messages taken at a time, so that a flood starves nobody */
-#define WITHOUT_PIDFD                                                                              \
-    1000 /* milliseconds between two looks at /proc/PID: nothing tells the end                     \
-          */
+/* Nothing tells the end of a process without a pidfd: milliseconds between two looks at /proc/PID.
+ */
+#define WITHOUT_PIDFD 1000
 
 /* Connect to the manager; '@' is the abstract name space (sd_notify(3)). */
 static int upstream_connect(const char *path, struct err *err)
