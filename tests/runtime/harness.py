@@ -123,6 +123,15 @@ def isolate(name):
 
 # --- small helpers -----------------------------------------------------------------------------------
 
+def open_files(pid):
+    """What a process that opens and closes has open."""
+    names = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
+    return names
+
+
 def until(condition, what="condition", deadline=10.0):
     """Poll condition() until it is true, and return its value."""
     end = time.monotonic() + deadline * SLOWNESS

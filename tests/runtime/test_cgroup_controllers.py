@@ -2,14 +2,13 @@
 """Controllers that only some machines have: memory, cpu, cpuset, io and rdma of cgroup v2; net_cls, net_prio, hugetlb
 and rdma of v1; and the members of `events` against those that runc prints."""
 
-import contextlib
 import json
 import os
 import re
 
 import pytest
 
-from harness import cgroup_mounts, cgroup_of, read, until, v2_top, write
+from harness import cgroup_mounts, cgroup_of, open_files, read, until, v2_top, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.machine,
               pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
@@ -307,15 +306,6 @@ def test_events_pressure(rt, bundle):
             psi = data[member]["psi"][line]
             assert set(psi) == {"avg10", "avg60", "avg300", "total"} and psi["total"] >= 0
     c.stop()
-
-
-def open_files(pid):
-    """What a process that opens and closes has open."""
-    names = []
-    for fd in os.listdir("/proc/%d/fd" % pid):
-        with contextlib.suppress(FileNotFoundError):
-            names.append(os.readlink("/proc/%d/fd/%s" % (pid, fd)))
-    return names
 
 
 def test_events_tell_each_oom_kill_on_v2(rt, bundle):

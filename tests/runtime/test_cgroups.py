@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import TOKEN, cgroup_mounts, cgroup_of, read, until, waits_in, write
+from harness import TOKEN, cgroup_mounts, cgroup_of, open_files, read, until, waits_in, write
 
 
 def value(c, controller, v1, v2=None):
@@ -629,7 +629,7 @@ def test_events_removal_is_no_oom(rt, bundle):
     for pid in read(where + "/cgroup.procs").split():
         write(where[:-len(c.id)] + "cgroup.procs", pid)
     os.rmdir(where)
-    until(lambda: "anon_inode:[eventfd]" not in fds(proc.pid))
+    until(lambda: "anon_inode:[eventfd]" not in open_files(proc.pid))
     c.kill("KILL")
     result = rt.finish(proc)
     assert result.rc == 0 and result.out == "", result
@@ -650,13 +650,8 @@ def test_hybrid_mount_without_namespace_shows_own_cgroup(rt, bundle):
 
 def watching(pid):
     """Until the process waits in poll(2) with the cgroup's notification among its descriptors."""
-    until(lambda: "anon_inode:[eventfd]" in fds(pid) or any(f.endswith("memory.events") for f in fds(pid)))
+    until(lambda: any(f == "anon_inode:[eventfd]" or f.endswith("memory.events") for f in open_files(pid)))
     until(lambda: read("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()[0] == "S")
-
-
-def fds(pid):
-    directory = "/proc/%d/fd/" % pid
-    return [os.readlink(directory + fd) for fd in os.listdir(directory) if os.path.lexists(directory + fd)]
 
 
 @pytest.mark.ocirun_only
