@@ -147,19 +147,36 @@ static uint64_t bfq_weight(uint64_t io_weight)
     return WEIGHT_DEFAULT + (io_weight - WEIGHT_DEFAULT) * 900 / 9900;
 }
 
-/* The pair that blockIO.weight became: a weight of BFQ, or io.weight where there is no BFQ. */
+/* @io: the weight that systemd has been given, "4950", or "8:0 4950" for one device */
+static int round_weight(struct cgroup_write *row, const char *io, struct oci_arena *arena,
+                        struct err *err)
+{
+    const char *blank = strchr(io, ' ');
+    const char *text = blank ? blank + 1 : io;
+    uint64_t value;
+
+    if (!systemd_number(text, &value))
+        return 0;
+    row->value = oci_printf(arena, "%.*s%" PRIu64, (int)(text - io), io, bfq_weight(value));
+    return row->value ? 0 : err_set(err, ENOMEM, "linux.resources.blockIO");
+}
+
+/* The pair that blockIO.weight became: a weight of BFQ, or one of the kernel's own where there is
+ * no BFQ. systemd takes what it has been given for io.weight's scale, on v1 too, and converts it to
+ * BFQ's; a device's weight on v1 it does not write where BFQ reads it. */
 static int round_weights(const struct cgroup_writes *w, struct oci_arena *arena, struct err *err)
 {
     for (size_t i = 0; i + 1 < w->n; i++) {
         struct cgroup_write *row = &w->list[i];
-        uint64_t value;
 
-        if (strcmp(row->file, "io.bfq.weight") != 0 || !(row->flags & CGROUP_OR_NEXT) ||
-            strchr(row->value, ' ') || !systemd_number(row[1].value, &value))
+        if (!(row->flags & CGROUP_OR_NEXT))
             continue;
-        row->value = oci_printf(arena, "%" PRIu64, bfq_weight(value));
-        if (!row->value)
-            return err_set(err, ENOMEM, "linux.resources.blockIO");
+        if (strcmp(row->file, "io.bfq.weight") == 0 &&
+            round_weight(row, row[1].value, arena, err) < 0)
+            return -1;
+        if (strcmp(row[1].file, "blkio.bfq.weight") == 0 &&
+            round_weight(&row[1], row->value, arena, err) < 0)
+            return -1;
     }
     return 0;
 }

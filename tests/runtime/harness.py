@@ -28,6 +28,8 @@ import subprocess
 import tempfile
 import time
 
+import pytest
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMEOUT = float(os.environ.get("RUNTIME_TIMEOUT", "20"))
 SLOWNESS = TIMEOUT / 20         # of this machine: every other deadline grows with it
@@ -225,6 +227,25 @@ def cgroup_of(pid):
                 if name in controllers:
                     result[name] = os.path.normpath(top + path)
     return result
+
+
+def disk_name():
+    disks = [d for d in os.listdir("/sys/block") if not d.startswith(("loop", "ram", "zram"))]
+    if not disks:
+        pytest.skip("no disk")
+    return sorted(disks)[0]
+
+
+@contextlib.contextmanager
+def scheduled_by(scheduler):
+    """disk_name() with another I/O scheduler."""
+    path = "/sys/block/%s/queue/scheduler" % disk_name()
+    before = re.search(r"\[(\S+)\]", read(path)).group(1)
+    write(path, scheduler)
+    try:
+        yield
+    finally:
+        write(path, before)
 
 
 def v2_top():

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import cgroup_layout, cgroup_of, read
+from harness import cgroup_layout, cgroup_of, disk_name, read, scheduled_by
 from units import V2, gone, needs_systemd, number, show, systemctl, unit_of, version, where
 
 pytestmark = [pytest.mark.ocirun_only, needs_systemd]
@@ -32,6 +32,9 @@ LIMITS = [
      ("CPUQuotaPerSecUSec", "340ms", "cpu", "cpu.max", "34000 100000")),
     (["--cpu-quota", "-1"], ("CPUQuotaPerSecUSec", "infinity", "cpu", "cpu.cfs_quota_us", "-1"),
      ("CPUQuotaPerSecUSec", "infinity", "cpu", "cpu.max", "max 100000")),
+    # BFQ's scale is not systemd's, which converts
+    (["--blkio-weight", "500"], ("BlockIOWeight", "500", "blkio", "blkio.bfq.weight", "136"),
+     ("IOWeight", "4950", "io", "io.bfq.weight", "default 540")),
     # no property on v1
     (["--memory-reservation", "40960000"], ("", "", "memory", "memory.soft_limit_in_bytes", "40960000"),
      ("MemoryLow", "40960000", "memory", "memory.low", "40960000")),
@@ -66,6 +69,9 @@ def test_update_matrix(sd, rt, bundle, driver):
         if not unit and row[0] == "CPUQuotaPerSecUSec" and words[1] != "-1":
             assert read(where(c, "cpu") + "/" + row[3]).split()[0] == words[1]
             continue
+        if not unit and row[3].endswith("bfq.weight"):
+            assert read(where(c, row[2]) + "/" + row[3]).split()[-1] == words[1]
+            continue
         agrees(c, row, unit)
         last[row[0], row[3]] = row
     if unit:
@@ -89,6 +95,21 @@ def test_limits_at_create(sd, bundle):
         agrees(c, v2 if V2 else v1, unit_of(c))
     c.start().ok()
     c.delete("--force").ok()
+
+
+def test_weight_of_a_disk(sd, bundle):
+    major, minor = map(int, read("/sys/block/%s/dev" % disk_name()).split(":"))
+    bundle.linux["resources"] = {"blockIO": {"weightDevice": [{"major": major, "minor": minor, "weight": 500}]}}
+    with scheduled_by("bfq"):
+        c = sd.hold(bundle)
+        file, value = ("io.bfq.weight", 540) if V2 else ("blkio.bfq.weight_device", 500)
+        line = "%d:%d %d" % (major, minor, value)
+        assert line in read(where(c, "io" if V2 else "blkio") + "/" + file).splitlines()
+        assert show(unit_of(c), "NeedDaemonReload")["NeedDaemonReload"] == "no"
+        systemctl("daemon-reload")
+        # On v1 the weight of all, which systemd writes then, resets those of the disks.
+        assert not V2 or line in read(where(c) + "/" + file).splitlines()
+        c.stop()
 
 
 def test_unified(sd, bundle):
