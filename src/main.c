@@ -72,6 +72,7 @@ static const struct option_row global_rows[] = {
              "write the steps and their times to FILE, for Perfetto"),
     OPT_FLAG(struct global_options, version, "version", 'v',
              "print the version and what is built in"),
+    OPT_FLAG(struct global_options, version, "version", 'V', NULL),
     OPT_IGNORED_VALUE("criu"),
     OPT_END,
 };

@@ -236,7 +236,7 @@ static int take_word(struct parser *p, const char *word, struct err *err)
 
     if (row)
         return take(p, row, equals ? equals + 1 : NULL, err);
-    if (len == 4 && strncmp(name, "help", len) == 0)
+    if ((len == 4 && strncmp(name, "help", len) == 0) || strcmp(word, "--usage") == 0)
         return 1;
     if (two_dashes)
         return unknown_option(p, word, err);

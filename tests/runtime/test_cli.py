@@ -19,7 +19,7 @@ def raw(rt, *args, **kw):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("option", ["--version", "-v"])
+@pytest.mark.parametrize("option", ["--version", "-v", pytest.param("-V", marks=pytest.mark.ocirun_only)])
 def test_version(rt, option):
     result = raw(rt, option)
     lines = result.stdout.splitlines()
@@ -31,7 +31,9 @@ def test_version(rt, option):
 
 @pytest.mark.parametrize("args", [["--help"], ["-h"], ["create", "--help"], ["run", "--help"], ["exec", "--help"], ["kill", "--help"],
                                   ["delete", "--help"], ["state", "--help"], ["start", "--help"], ["list", "--help"], ["ps", "--help"],
-                                  ["pause", "--help"], ["resume", "--help"], ["update", "--help"], ["spec", "--help"]], ids=" ".join)
+                                  ["pause", "--help"], ["resume", "--help"], ["update", "--help"], ["spec", "--help"],
+                                  pytest.param(["--usage"], marks=pytest.mark.ocirun_only),
+                                  pytest.param(["update", "--usage"], marks=pytest.mark.ocirun_only)], ids=" ".join)
 def test_help(rt, args):
     result = raw(rt, *args)
     if rt.name == "crun" and args == ["-h"]:
