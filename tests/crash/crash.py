@@ -103,8 +103,9 @@ class Calls(list):
         """Indices of calls of ours, without those of the dynamic loader."""
         if process == 0:
             return range(self.main() + 3, len(self))
+        # one that init has made does not execute init again
         if "execveat" not in self:
-            return range(0)
+            return range(len(self))
         at = self.index("execveat")
         return [*range(0, at + 1), *range(self.main(at) + 3, len(self))]
 
@@ -148,6 +149,16 @@ class Crash:
             calls.setdefault(process, Calls()).append(self.tools.names.get(number, str(number)))
         os.unlink(path)
         return calls
+
+    def cool(self):
+        """What the runtime keeps between commands is gone."""
+        for name in os.listdir(self.rt.root + "/.cache"):
+            os.unlink(os.path.join(self.rt.root, ".cache", name))
+
+    def warm(self, bundle):
+        """Run it once: the next commands find the compiled filter, and make the same calls as each other."""
+        self.rt.run(bundle).ok()
+        return bundle
 
     # ---- what is there
 

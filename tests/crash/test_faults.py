@@ -21,6 +21,7 @@ ALL_CALLS = bool(os.environ.get("OCIRUN_CRASH_ALL"))
 
 def sweep(crash, calls, process, args, before, judge, prepare=None):
     points = fault_points(calls, process, crash.tools, ALL_CALLS)
+    reached = 0
     for index, name, occurrence, error in points:
         label = "call %d %s (%d) %s" % (index + 1, name, occurrence, errno.errorcode[error])
         with crash.point(label, before):
@@ -28,14 +29,28 @@ def sweep(crash, calls, process, args, before, judge, prepare=None):
                 prepare()
             number = crash.tools.numbers[name]
             result = crash.inject(["-p", process, "-c", number, "-w", occurrence], error, *args)
+            reached += crash.hit
             judge(result, index)
-    crash.report(len(points))
+    # The last of a kind may not be reached where hooks or the program are faster than they were.
+    if not crash.problems:
+        assert reached >= len(points) * 0.75, "only %d of %d calls were reached" % (reached, len(points))
+    crash.report(max(1, len(points)))
 
 
 @pytest.mark.parametrize("config,process", [("plain", 0), ("full", 0), ("userns", 0), ("plain", 1), ("full", 1),
                                             ("userns", 1), ("userns", 2)])
 def test_create(crash, rt, config, process):
-    bundle = bundles.ALL[config](rt).args("/bin/true")
+    create(crash, rt, crash.warm(bundles.ALL[config](rt).args("/bin/true")), process)
+
+
+def test_create_compiles_the_filter(crash, rt):
+    """As before, but that there is no cache of filters."""
+    bundle = rt.bundle().args("/bin/true")
+    bundle.linux["seccomp"] = bundles.SECCOMP
+    create(crash, rt, bundle, 0, crash.cool)
+
+
+def create(crash, rt, bundle, process, prepare=None):
     bundle.save()
     before = crash.take()
     ident = rt.new_id()
@@ -55,13 +70,12 @@ def test_create(crash, rt, config, process):
             crash.one_line(result)
             crash.gone(before)
 
-    sweep(crash, calls, process, args, before, judge)
+    sweep(crash, calls, process, args, before, judge, prepare)
 
 
-@pytest.mark.parametrize("config,process", [("full", 0), ("full", 1)])
-def test_run(crash, rt, config, process):
-    bundle = bundles.ALL[config](rt).args("/bin/true")
-    bundle.save()
+@pytest.mark.parametrize("process", [0, 1])
+def test_run(crash, rt, process):
+    bundle = crash.warm(bundles.full(rt).args("/bin/true"))
     before = crash.take()
     ident = rt.new_id()
     args = ("run", "--bundle", bundle.dir, ident)
@@ -113,9 +127,7 @@ def test_exec(crash, rt, process):
     container = rt.hold(bundles.full(rt))
     before = crash.take()
     args = ("exec", container.id, "/bin/true")
-    calls = crash.list(*args).get(process)
-    if not calls:
-        return          # one process is enough
+    calls = crash.list(*args)[process]
 
     def judge(result, _):
         if result.rc:

@@ -132,7 +132,8 @@ def pytest_collection_modifyitems(config, items):
 def pytest_pyfunc_call(pyfuncitem):
     """Run the test; whatever it leaves is removed, and is a failure of the test."""
     funcargs = {a: pyfuncitem.funcargs[a] for a in pyfuncitem._fixtureinfo.argnames}
-    rt = funcargs.get("rt")
+    # also where the test has it by way of another fixture
+    rt = pyfuncitem.funcargs.get("rt")
     if rt is None:
         pyfuncitem.obj(**funcargs)
         return True
@@ -142,8 +143,10 @@ def pytest_pyfunc_call(pyfuncitem):
         assert not rt.states(), "state left behind: %s" % rt.states()
         harness.Guard.compare(rt.before)
     except BaseException:
-        rt.cleanup()
-        harness.Guard.clean(rt.before)
+        try:
+            rt.cleanup()
+        finally:
+            harness.Guard.clean(rt.before)
         raise
     return True
 
@@ -214,7 +217,6 @@ def v2(rt):
     if len(harness.cgroup_mounts()) > 1:
         rt.command = harness.V2_VIEW + command
     yield rt
-    rt.cleanup()
     rt.command = command
 
 

@@ -694,10 +694,16 @@ class Runtime:
         for name in self.states():
             with contextlib.suppress(AssertionError):
                 self.cmd("delete", "--force", name)
-        for function in reversed(self.cleanups):
-            function()
         for memfd in self.files:
             memfd.close()
+        failed = None
+        while self.cleanups:
+            try:
+                self.cleanups.pop()()
+            except Exception as e:
+                failed = failed or e
+        if failed:
+            raise failed
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -243,6 +243,7 @@ def test_block_io_weight_of_a_disk_on_v2(rt, bundle, scheduler):
         if scheduler == "none":
             rt.failing_create(bundle, match=r"linux\.resources\.blockIO\.weightDevice\[0\]: .*io\.weight.* not supported")
             write(v2_top() + "/io.cost.qos", "%d:%d enable=1" % (major, minor))
+            rt.cleanups.append(lambda: write(v2_top() + "/io.cost.qos", "%d:%d enable=0" % (major, minor)))
         c = rt.hold(bundle)
         file, value = ("io.bfq.weight", 500) if scheduler == "bfq" else ("io.weight", 4950)
         assert "%d:%d %d" % (major, minor, value) in file_of(c, "", file).splitlines()

@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from harness import (alive, cgroup_dirs, cgroup_of, check, descendants, libc, pid_wait, read, reap, receive_fd, until,
+from harness import (SLOWNESS, alive, cgroup_dirs, cgroup_of, check, descendants, libc, pid_wait, read, reap, receive_fd, until,
                      write)
 
 # What podman gives to the runtime for kill, pause, resume and delete: one variable, and nothing in it.
@@ -229,7 +229,7 @@ def test_c36_the_directory_of_root(rt, bundle):
               '"$@" delete --force %s && ls -A %s' % (bundle.dir, ident, root, root, ident, root))
     out, err = rt.memfd(), rt.memfd()
     done = subprocess.run(["unshare", "-m", "sh", "-ec", script, "sh", *rt.command], stdout=out.fd, stderr=err.fd,
-                          stdin=subprocess.DEVNULL, env=dict(os.environ, XDG_RUNTIME_DIR=""), timeout=30, check=False)
+                          stdin=subprocess.DEVNULL, env=dict(os.environ, XDG_RUNTIME_DIR=""), timeout=30 * SLOWNESS, check=False)
     assert done.returncode == 0 and err.text() == "", err.text()
     mode, owner, *names = out.text().split()
     assert int(mode, 8) & 0o066 == 0 and owner == "0"

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from harness import alive, cgroup_dirs, cgroup_of, read, write
+from harness import TOKEN, alive, cgroup_dirs, cgroup_of, read, write
 from test_security import ROUNDS, UNTOUCHED, canary, contents, safe, swapper  # noqa: F401
 
 DEVICES = ["null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"]
@@ -124,12 +124,12 @@ def test_no_program_of_the_host_by_a_magic_link(rt, bundle, program):
 
 
 @pytest.mark.ocirun_only
-@pytest.mark.parametrize("place", ["/../../../x", "..", "../x", "/a/../../..", "/.."])
+@pytest.mark.parametrize("place", ["/../../../x", "..", "../x", "/x/../../..", "/.."])
 def test_cgroups_path_leads_out(rt, bundle, place):
-    bundle.linux["cgroupsPath"] = place
-    before = cgroup_dirs()
+    name = TOKEN + "-out"       # others make cgroups at the same time
+    bundle.linux["cgroupsPath"] = place.replace("x", name)
     rt.failing_create(bundle, match=r"linux\.cgroupsPath")
-    assert not [d for d in cgroup_dirs() - before if os.path.basename(d) in ("x", "a")]
+    assert not [d for d in cgroup_dirs() if os.path.basename(d) == name]
 
 
 @pytest.mark.ocirun_only

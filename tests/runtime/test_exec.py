@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from harness import cap_mask, pid_wait, read, reap, until, waits_in, write
+from harness import TIMEOUT, cap_mask, cgroup_of, pid_wait, read, reap, until, waits_in, write
 from test_cgroup_life import strace
 from test_process import BAD_PROGRAMS, bad_program, caps_of
 
@@ -177,7 +177,7 @@ def test_preserve_fds(rt, c):
     script = 'exec 3<&%d 4<&%d %d<&- %d<&-; exec "$@"' % (fds[0], fds[1], fds[0], fds[1])
     try:
         out = subprocess.run(["bash", "-c", script, "x", *argv], pass_fds=fds, capture_output=True, text=True,
-                             timeout=20, check=True).stdout
+                             timeout=TIMEOUT, check=True).stdout
     finally:
         for fd in fds:
             os.close(fd)
@@ -230,8 +230,14 @@ def test_refused(rt, c, status):
 
 @pytest.mark.ocirun_only
 def test_ignore_paused(rt, c):
+    groups = cgroup_of(c.pid)
+    procs = groups["freezer" if "freezer" in groups else ""] + "/cgroup.procs"
     rt.cmd("pause", c.id).ok()
+    before = read(procs)
     proc = rt.popen("exec", "--ignore-paused", c.id, "echo", "ok")
+    until(lambda: read(procs) != before, "its process among those that are frozen")
+    until(lambda: waits_in(proc.pid, "poll", "ppoll", "recvmsg"), "exec to wait")
+    assert not proc.result_out.text()
     rt.cmd("resume", c.id).ok()
     assert rt.finish(proc).ok().out == "ok\n"
 
@@ -257,7 +263,6 @@ def test_no_command(rt, c):
 @pytest.mark.ocirun_only
 @pytest.mark.parametrize("form", ["--cgroup=/sub", "--cgroup=memory:/sub"])
 def test_cgroup(rt, c, form):
-    from harness import cgroup_of
     groups = cgroup_of(c.pid)
     if "memory" in form and "memory" not in groups:
         # nobody has such a hierarchy here; /sub in the one that there is would be another wish

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from harness import Guard, cgroup_of, read, until, waits_in, write
+from harness import SLOWNESS, Guard, cgroup_of, read, until, waits_in, write
 
 
 @pytest.mark.quick
@@ -491,9 +491,11 @@ def test_pidfd_socket(rt, bundle):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(path)
             listener.listen()
+            listener.settimeout(10 * SLOWNESS)
             action()
             connection, _ = listener.accept()
             with connection:
+                connection.settimeout(10 * SLOWNESS)
                 data, ancillary, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(4))
         fds = array.array("i", ancillary[0][2])
         info = read("/proc/self/fdinfo/%d" % fds[0])

@@ -355,5 +355,5 @@ def test_no_namespaces_but_mount(rt, bundle):
 def test_loopback_is_up(rt, bundle):
     c = rt.hold(bundle)
     # runc and crun bring it up when they make the namespace
-    assert "LOOPBACK" in c.sh("ip link show lo")
+    assert "LOOPBACK,UP" in c.sh("ip link show lo")
     c.stop()

@@ -2,13 +2,14 @@
 """sd_notify and descriptor passing."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 
 import pytest
 
-from harness import until, write
+from harness import SLOWNESS, TIMEOUT, read, until, write
 from test_cgroup_life import strace
 
 
@@ -21,7 +22,7 @@ def notify(rt):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         made.append(sock)
         sock.bind(address or rt.path("notify.sock"))
-        sock.settimeout(10)
+        sock.settimeout(10 * SLOWNESS)
         return sock
 
     rt.cleanups.append(lambda: [s.close() for s in made])
@@ -31,7 +32,7 @@ def notify(rt):
 def receive(sock, text, deadline=10):
     """Messages until one has text in it."""
     seen = ""
-    sock.settimeout(deadline)
+    sock.settimeout(deadline * SLOWNESS)
     while text not in seen:
         seen += sock.recv(4096).decode() + "\n"
     return seen
@@ -192,6 +193,8 @@ def test_program_that_never_notifies_and_no_pidfd(rt, bundle, notify):
     result = rt.cmd("start", c.id, env=env)
     rt.command = command
     assert result.rc == 0, result.err
+    calls = read(rt.path("strace"))
+    assert re.search(r"pidfd_open\(%d, 0\) .* \(INJECTED\)$" % c.pid, calls, re.M), calls
     assert c.wait() == 3
 
 
@@ -207,7 +210,7 @@ def with_fds(rt, numbers, argv, env=None):
     if env and "LISTEN_FDS" in env:
         script += "export LISTEN_PID=$$; "        # as sd_listen_fds(3) asks for
     script += 'exec "$@"'
-    return subprocess.run(["bash", "-c", script, "x", *argv], capture_output=True, text=True, timeout=20, check=False,
+    return subprocess.run(["bash", "-c", script, "x", *argv], capture_output=True, text=True, timeout=TIMEOUT, check=False,
                           env=dict(os.environ, **(env or {})))
 
 

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from harness import read, write
+from harness import SLOWNESS, pid_wait, read, write
 from test_process import caps_of
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "60"))
@@ -227,7 +227,7 @@ def swapper(rt):
         return proc
 
     def finish(proc):
-        out, _ = proc.communicate(timeout=10)
+        out, _ = proc.communicate(timeout=10 * SLOWNESS)
         turns = int(out)
         print("the attacker turned %d times" % turns)
         assert turns > 100, "no race: the control did not run"
@@ -250,6 +250,7 @@ def test_cve_2021_30465_race(rt, bundle, canary, swapper):
         assert contents(canary) == UNTOUCHED
     swapper.finish(proc)
     print("%d of %d runs succeeded" % (ok, ROUNDS))
+    assert ok > 0
 
 
 def test_cve_2025_31133_masked_race(rt, bundle, swapper):
@@ -263,10 +264,16 @@ def test_cve_2025_31133_masked_race(rt, bundle, swapper):
     bundle.linux["maskedPaths"] = ["/data/secret"]
     bundle.sh("cat /data/secret").save()
     proc = swapper(bundle.rootfs + "/voldev/null", bundle.rootfs + "/voldev/other")
-    for _ in range(ROUNDS // 2):
-        out = rt.run(bundle, save=False).out
-        assert out == ""
+    ok = rounds = 0
+    # most runs are refused, sometimes many in a row
+    while rounds < ROUNDS // 2 or not ok and rounds < 10 * ROUNDS:
+        result = rt.run(bundle, save=False)
+        rounds += 1
+        ok += result.rc == 0
+        assert result.out == ""
     swapper.finish(proc)
+    print("%d of %d runs succeeded" % (ok, rounds))
+    assert ok > 0
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
@@ -309,10 +316,15 @@ def test_cve_2025_52565_console(rt, bundle, canary):
     before = read("/proc/sys/kernel/core_pattern")
     with rt.listener(rt.path("sock")) as sock:
         ident = rt.new_id()
-        result = rt.cmd("create", "--bundle", bundle.dir, "--console-socket", rt.path("sock"), ident)
+        result = rt.cmd("create", "--bundle", bundle.dir, "--console-socket", rt.path("sock"), "--pid-file", rt.path("pid"), ident)
         if result.rc == 0:
-            rt.cmd("start", ident)
+            if rt.cmd("start", ident).rc == 0:
+                pid_wait(int(read(rt.path("pid"))))
             rt.cmd("delete", "--force", ident)
+        else:
+            result.fails()
+        if rt.is_ocirun:
+            assert "needs a devpts mount" in result.err
         sock.settimeout(0.1)
         try:
             conn, _ = sock.accept()
@@ -428,6 +440,7 @@ def test_cve_2024_21626_hooks_see_no_descriptors(rt, bundle, kind):
     bundle.add_mount(log, log, "bind", ["bind"])
     bundle.hook(kind, "ls -l /proc/self/fd | sed 's/.* -> //' > " + log)
     rt.run(bundle.args("/bin/true")).ok()
+    assert "pipe:" in read(log)         # the stdout of ls itself
     for line in read(log).split():
         assert not line.startswith("/sys") and not os.path.isdir(line) or line.startswith("/proc"), read(log)
 
@@ -527,9 +540,12 @@ def test_rootless_cgroup_is_readonly(rt, bundle):
     """CVE-2023-25809, with the means of this environment: a user namespace and the host's cgroup namespace."""
     bundle.userns()
     bundle.drop_namespace("cgroup")
+    if rt.is_ocirun:                    # it is, whether the configuration asks for it or not
+        next(m for m in bundle.config["mounts"] if m["destination"] == "/sys/fs/cgroup")["options"].remove("ro")
     out = rt.sh(bundle, "find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs | while read f; do "
-                "( echo 0 > $f ) 2>/dev/null && echo WROTE $f; done; mkdir /sys/fs/cgroup/pids/x 2>/dev/null && echo MADE; echo end")
-    assert out == "end\n"
+                "( : > $f ) 2>&1; mkdir ${f%/*}/x 2>&1; echo found; done")
+    # who owns a cgroup is not asked: this root owns none here, and would be refused where nothing is read-only too
+    assert out.count("found\n") > 0 and out.count("Read-only file system\n") == 2 * out.count("found\n"), out
 
 
 def test_exec_user_with_passwd_trick(rt, bundle):

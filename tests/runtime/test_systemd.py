@@ -123,10 +123,11 @@ def test_v1_other_hierarchies(sd, bundle):
     """Hierarchies that systemd leaves alone have the same path, and nothing is left in them."""
     if V2:
         pytest.skip("v1 only")
-    bundle.linux["cgroupsPath"] = "%sv-a.slice:p:n" % TOKEN
+    name = sd.new_id()      # of a unit: the machine's, whatever slice it is in
+    bundle.linux["cgroupsPath"] = "%sv-a.slice:p:%s" % (TOKEN, name)
     bundle.linux["resources"] = {"network": {"classID": 5}, "cpu": {"cpus": "0"}}
     c = sd.hold(bundle)
-    below = "/%sv.slice/%sv-a.slice/p-n.scope" % (TOKEN, TOKEN)
+    below = "/%sv.slice/%sv-a.slice/p-%s.scope" % (TOKEN, TOKEN, name)
     places = cgroup_of(c.pid)
     assert all(p.endswith(below) for p in places.values()), places
     assert set(places) - MANAGED

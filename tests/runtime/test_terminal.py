@@ -271,7 +271,7 @@ def test_foreground_slow_reader_gets_everything(rt, foreground):
     f = foreground("i=0; while [ $i -lt 1024 ]; do i=$((i+1)); printf '%01023d\\n' $i; done; echo the-end")
     data = b""
     while b"the-end" not in data:
-        assert select.select([f.master], [], [], 20)[0], len(data)
+        assert select.select([f.master], [], [], 20 * SLOWNESS)[0], len(data)
         data += os.read(f.master, 3000)
     assert rt.finish(f.proc).rc == 0
     lines = [int(l) for l in data.replace(b"\r", b"").split(b"\n") if l.isdigit()]
