@@ -199,7 +199,7 @@ def test_delegated_cgroup(podman, account, request):
             os.chown(path + name, account.who.uid, account.who.gid)
     # The namespaces that podman keeps have another view of /sys/fs/cgroup: new ones, in another session.
     script = "echo $$ > %s/shell/cgroup.procs; %s exec \"$@\"" % (
-        given, "" if top == "/sys/fs/cgroup" else "umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup;")
+        given, "" if top == "/sys/fs/cgroup" else harness.V2_ALONE + ";")
     prefix = ["unshare", "-m", "sh", "-c", script, "sh"] + account.become
     session = account.session + "/v2"
     os.mkdir(session, 0o700)

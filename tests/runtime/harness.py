@@ -253,10 +253,11 @@ def v2_top():
     return next((top for top, names in cgroup_mounts() if "" in names), None)
 
 
-# A mount namespace in which /sys/fs/cgroup is a cgroup2 and nothing else: a machine with v1 looks like one of
-# pure v2 with the controllers that v1 does not hold.
-V2_VIEW = ["unshare", "-m", "sh", "-c", "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec \"$@\"",
-           "v2"]
+# In a mount namespace: /sys/fs/cgroup is a cgroup2 and nothing else, as on a machine of pure v2 with the controllers
+# that v1 does not hold. A mount without the options that v2 has would take them from the machine.
+V2_ALONE = r"""o=$(sed -n 's/.* - cgroup2 [^ ]* [^ ,]*,\{0,1\}//p' /proc/self/mountinfo | head -n 1)
+            umount -R /sys/fs/cgroup && mount -t cgroup2 ${o:+-o "$o"} none /sys/fs/cgroup"""
+V2_VIEW = ["unshare", "-m", "sh", "-c", V2_ALONE + ' && exec "$@"', "v2"]
 
 
 class Memfd:

@@ -808,7 +808,7 @@ class Delegation:
             %s
             exec setpriv --reuid %d --regid %d --clear-groups "$@" """ % (
                 self.path(name),
-                "" if self.alone else "umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup",
+                "" if self.alone else harness.V2_ALONE,
                 self.rt.user.uid, self.rt.user.gid)
         self.rt.prefix = ["unshare", "-m", "sh", "-c", script, "sh"]
 
