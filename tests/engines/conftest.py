@@ -64,6 +64,9 @@ def storage(site):
 def podman_engine(site):
     """podman with an image; the first run makes what stays: mounts, the cgroup of the monitors."""
     need("podman", "conmon")
+    # Each podman mounts this on itself if it is not mounted yet, and unmounts it when nothing else is
+    # mounted below; two at a time (one of them the monitor's, that cleans up) may leave it either way.
+    harness.Guard.OTHERS.add(site.path("storage/overlay"))
     call = engine.Engine(site, ["podman"] + storage(site) + ["--tmpdir", site.path("libpod")])
     call("import", "--change", 'CMD ["/bin/sh"]', "--change", "ENV PATH=/bin", site.image(),
          engine.IMAGE).ok()

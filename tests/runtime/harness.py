@@ -723,10 +723,13 @@ class Guard:
     """What a test must leave as it found it."""
 
     ALONE = bool(os.environ.get("RUNTIME_ALONE"))
+    # mount points that come and go without the runtime's doing
+    OTHERS = set()
 
     @classmethod
     def take(cls):
-        mounts = sorted(line.split(" ", 2)[2] for line in read("/proc/self/mountinfo").splitlines())
+        mounts = sorted(line.split(" ", 2)[2] for line in read("/proc/self/mountinfo").splitlines()
+                        if line.split()[4] not in cls.OTHERS)
         cgroups = {d for d in cgroup_dirs() if cls.ALONE or TOKEN in d}
         fds = {}
         for fd in os.listdir("/proc/self/fd"):
