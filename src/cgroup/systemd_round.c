@@ -162,8 +162,9 @@ static int round_weight(struct cgroup_write *row, const char *io, struct oci_are
 }
 
 /* The pair that blockIO.weight became: a weight of BFQ, or one of the kernel's own where there is
- * no BFQ. systemd takes what it has been given for io.weight's scale, on v1 too, and converts it to
- * BFQ's; a device's weight on v1 it does not write where BFQ reads it. */
+ * no BFQ. systemd (252 and later were seen to) takes what it has been given for io.weight's scale,
+ * on v1 too, and converts it to BFQ's; a device's weight on v1 it does not write where BFQ reads
+ * it. */
 static int round_weights(const struct cgroup_writes *w, struct oci_arena *arena, struct err *err)
 {
     for (size_t i = 0; i + 1 < w->n; i++) {

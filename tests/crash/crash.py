@@ -86,7 +86,8 @@ class Tools:
         return path
 
     def thin(self, points):
-        return points[first_point(self.stride)::self.stride] if self.stride > 1 else points
+        # of a sweep that is shorter than the stride, one
+        return (points[first_point(self.stride)::self.stride] or points[:1]) if self.stride > 1 else points
 
 
 class Calls(list):
