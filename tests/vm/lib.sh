@@ -4,22 +4,25 @@
 # What the virtual machines are made of, read by ./run, ./check and ./all with ".".
 #
 # Three things are kept in $cache, each made once from Debian's packages:
-#   kernel-SUITE/  vmlinuz, an initrd of busybox and the modules that reach the disks, modules.img
+#   kernel-KERNEL/ vmlinuz, an initrd of busybox and the modules that reach the disks, modules.img
 #   tree-SUITE.img a root file system with systemd, python and what tests/runtime needs
+# and for another architecture a fourth:
+#   sysroot-ARCH/  the libraries that the program is linked with
 # Kernel and tree need not be of the same suite: the program under test is built on the machine that
 # starts the VM, and wants a tree whose libc is not older. The trees hold nothing of this project; that
 # comes on a disk of its own, made for each run.
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ocirun-vm
-kernels="bullseye bookworm trixie sid"
+# A suite, and the architecture if it is not amd64.
+kernels="bullseye bookworm trixie trixie-arm64 sid"
 layouts="v2 v2-systemd v1-systemd hybrid-systemd apparmor selinux selinux-enforcing"
 
 TREE_PACKAGES=systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,iproute2,kmod,jq,python3
-TREE_PACKAGES+=,python3-pytest,strace,uidmap,sudo,util-linux,apparmor,libseccomp2,libyajl2,libcap2
+TREE_PACKAGES+=,python3-pytest,python3-jsonschema,strace,uidmap,sudo,util-linux,apparmor,libseccomp2,libyajl2,libcap2
 TREE_PACKAGES+=,libselinux1,busybox-static,crun,runc
 
 # machine_tests KERNEL LAYOUT: the files of tests/runtime that are about what such a machine has. All of
-# them take most of an hour where processors are emulated, so that is for one machine.
+# them take most of an hour where processors are emulated, so that is for one machine of each architecture.
 machine_tests()
 {
 	local names file
@@ -29,7 +32,9 @@ machine_tests()
 	*-systemd) names="cgroup* systemd*" ;;
 	apparmor | selinux*) names="lsm mounts" ;;
 	esac
-	[ "$1 $2" != "trixie v2" ] || { echo tests/runtime && return; }
+	case $1-$2 in
+	trixie-v2 | trixie-arm64-v2) echo tests/runtime && return ;;
+	esac
 	for file in $names; do
 		# some of the names stand for several files
 		compgen -G "tests/runtime/test_$file.py"
@@ -45,6 +50,38 @@ make_static()
 		cd "$top/build/static" && { [ -e Makefile ] || "$top/configure" -q --enable-static; } &&
 		make -s -j2 ocirun ocirun-systemd) </dev/null >"$top/build/static/log" 2>&1 ||
 		{ tail -n 20 "$top/build/static/log" && return 1; }
+}
+
+# architecture KERNEL
+architecture()
+{
+	case $1 in
+	*-arm64) echo arm64 ;;
+	*) echo amd64 ;;
+	esac
+}
+
+# make_cross: builds for arm64 in build/arm64 of the tree $top
+make_cross()
+{
+	local sysroot=$cache/sysroot-arm64 work
+	# shellcheck disable=SC2086 # a list
+	install_packages $PACKAGES_CROSS || return 1
+	if [ ! -d "$sysroot" ]; then
+		mkdir -p "$cache"
+		work=$(mktemp -d "$cache/new.XXXXXX") || return 1
+		bootstrap extract arm64 "$CROSS_LIBRARIES" bookworm "$work/root" || return 1
+		mv "$work/root" "$sysroot"
+		rmdir "$work"
+	fi
+	mkdir -p "$top/build/arm64" || return 1
+	(
+		export PKG_CONFIG_SYSROOT_DIR=$sysroot PKG_CONFIG_LIBDIR=$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig
+		[ -x "$top/configure" ] || "$top/autogen.sh" || exit 1
+		cd "$top/build/arm64" || exit 1
+		[ -e Makefile ] || "$top/configure" -q --host=aarch64-linux-gnu CC="aarch64-linux-gnu-gcc --sysroot=$sysroot"
+		make -s -j2 WERROR=-Werror
+	) </dev/null >"$top/build/arm64/log" 2>&1 || { tail -n 20 "$top/build/arm64/log" && return 1; }
 }
 
 die()
@@ -65,11 +102,11 @@ debian_mirror()
 	echo "$mirror"
 }
 
-# bootstrap VARIANT PACKAGES SUITE TARGET. Old suites are served with signatures that have expired.
+# bootstrap VARIANT ARCH PACKAGES SUITE TARGET. Old suites are served with signatures that have expired.
 bootstrap()
 {
-	timeout 900 mmdebstrap --quiet --variant="$1" --include="$2" \
-		--aptopt='Acquire::Check-Valid-Until "false"' "$3" "$4" "$(debian_mirror)"
+	timeout 900 mmdebstrap --quiet --variant="$1" --arch="$2" --include="$3" \
+		--aptopt='Acquire::Check-Valid-Until "false"' "$4" "$5" "$(debian_mirror)"
 }
 
 # image DIRECTORY FILE SIZE LABEL: features that a 5.10 kernel knows, no journal: nothing survives a run.
@@ -81,10 +118,10 @@ image()
 
 make_initrd()
 {
-	local root=$1 version=$2 out=$3 dir n=10 file module
+	local root=$1 version=$2 busybox=$3 out=$4 dir n=10 file module
 	dir=$(mktemp -d) || return 1
 	mkdir -p "$dir/bin" "$dir/dev" "$dir/proc" "$dir/new"
-	cp /bin/busybox "$dir/bin/"
+	cp "$busybox" "$dir/bin/busybox"
 	cp "$vm/guest/initrd" "$dir/init"
 	chmod 755 "$dir/init"
 	for module in virtio_pci virtio_blk ext4; do
@@ -103,47 +140,67 @@ make_initrd()
 	rm -rf "$dir"
 }
 
-# make_kernel SUITE: sets kernel_dir
+# make_kernel KERNEL: sets kernel_dir
 make_kernel()
 {
-	local suite=$1 work version modules
-	kernel_dir=$cache/kernel-$suite
-	[ ! -s "$kernel_dir/modules.img" ] || [ "$vm/guest/initrd" -nt "$kernel_dir/initrd.gz" ] || return 0
+	local kernel=$1 suite=${1%-arm64} arch work version modules
+	arch=$(architecture "$kernel")
+	kernel_dir=$cache/kernel-$kernel
+	[ ! -s "$kernel_dir/busybox" ] || [ "$vm/guest/initrd" -nt "$kernel_dir/initrd.gz" ] || return 0
 	work=$(mktemp -d "$cache/new.XXXXXX") || return 1
-	if [ ! -s "$kernel_dir/modules.img" ]; then
-		echo "making the kernel of $suite in $kernel_dir" >&2
-		bootstrap extract linux-image-cloud-amd64 "$suite" "$work/x" || return 1
+	if [ ! -s "$kernel_dir/busybox" ]; then
+		echo "making the kernel of $kernel in $kernel_dir" >&2
+		bootstrap extract "$arch" "linux-image-cloud-$arch,busybox-static" "$suite" "$work/x" || return 1
 		# The name of these places has changed over the years.
-		modules=$(find "$work/x" -path '*lib/modules/*' -prune -name '*-amd64' | head -n 1)
+		modules=$(find "$work/x" -path '*lib/modules/*' -prune -name "*-$arch" | head -n 1)
 		version=${modules##*/}
 		mkdir -p "$work/root/lib/modules" "$work/done"
 		mv "$modules" "$work/root/lib/modules/"
 		find "$work/x" "$work/root" -name 'vmlinuz*' -exec cp {} "$work/done/vmlinuz" \;
-		[ -s "$work/done/vmlinuz" ] || die "no kernel in linux-image-cloud-amd64 of $suite"
+		[ -s "$work/done/vmlinuz" ] || die "no kernel in linux-image-cloud-$arch of $suite"
+		cp "$(find "$work/x" -path '*bin/busybox')" "$work/done/busybox"
 		depmod -b "$work/root" "$version"
 		echo "$version" >"$work/done/version"
 		image "$work/root/lib/modules" "$work/done/modules.img" 192M modules || return 1
-		make_initrd "$work/root" "$version" "$work/done/initrd.gz" || return 1
+		make_initrd "$work/root" "$version" "$work/done/busybox" "$work/done/initrd.gz" || return 1
 		tar -C "$work/root" -cf "$work/done/modules.tar" lib
 		rm -rf "$kernel_dir"
 		mv "$work/done" "$kernel_dir"
 	else
 		tar -C "$work" -xf "$kernel_dir/modules.tar"
-		make_initrd "$work" "$(cat "$kernel_dir/version")" "$kernel_dir/initrd.gz" || return 1
+		make_initrd "$work" "$(cat "$kernel_dir/version")" "$kernel_dir/busybox" "$kernel_dir/initrd.gz" || return 1
 	fi
 	rm -rf "$work"
 }
 
-# make_tree SUITE: sets tree_image
+# What the packages' scripts, which are of another architecture, would have done for layout v2.
+configure_tree()
+{
+	local file
+	for file in passwd group; do
+		cp "$1/usr/share/base-passwd/$file.master" "$1/etc/$file"
+	done
+	ln -sf mawk "$1/usr/bin/awk"
+	mkdir -p "$1/etc/systemd/system" "$1"/{dev,proc,sys,run,tmp,root}
+}
+
+# make_tree SUITE ARCH: sets tree_image
 make_tree()
 {
-	local suite=$1 work unit key
+	local suite=$1 arch=$2 name=$1 work unit key
+	[ "$arch" = amd64 ] || name+=-$arch
 	key=$(echo "$TREE_PACKAGES" | cksum | cut -d ' ' -f 1)
-	tree_image=$cache/tree-$suite-$key.img
+	tree_image=$cache/tree-$name-$key.img
 	[ ! -s "$tree_image" ] || return 0
-	echo "making the tree of $suite in $tree_image" >&2
+	echo "making the tree of $name in $tree_image" >&2
 	work=$(mktemp -d "$cache/new.XXXXXX") || return 1
-	bootstrap minbase "$TREE_PACKAGES" "$suite" "$work/root" || return 1
+	if [ "$arch" = amd64 ]; then
+		bootstrap minbase amd64 "$TREE_PACKAGES" "$suite" "$work/root" || return 1
+	else
+		bootstrap extract "$arch" "$TREE_PACKAGES,bash,coreutils,dash,login,passwd,base-passwd,mawk,grep,sed,libc-bin,hostname,findutils,diffutils,tar,gzip,base-files" \
+			"$suite" "$work/root" || return 1
+		configure_tree "$work/root" || return 1
+	fi
 	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
 		e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service \
 		systemd-firstboot.service getty.target ldconfig.service; do
