@@ -241,18 +241,21 @@ def test_a_stranger_that_enters_at_the_same_time(v2, bundle):
     proc = v2.popen("create", "--bundle", bundle.dir, v2.new_id())
     v2.command = command
     traced = lambda: read("/proc/%d/task/%d/children" % (proc.pid, proc.pid)).split()
+    log = v2.path("strace")
+    other = subprocess.Popen(["sleep", "1000"])
     try:
-        until(lambda: proc.poll() is not None or os.path.isdir(v2_top() + path) and traced() and
-              "stop" in read("/proc/%s/status" % traced()[0]).partition("State:")[2].splitlines()[0], "the runtime to stand still")
+        # not by its state: it is "tracing stop" at each call too
+        until(lambda: proc.poll() is not None or os.path.exists(log) and "--- stopped by SIGSTOP ---" in read(log),
+              "the runtime to stand still")
         assert proc.poll() is None, proc.result_err.text()
-        with subprocess.Popen(["sleep", "1000"]) as other:
-            write(v2_top() + path + "/cgroup.procs", str(other.pid))
-            os.kill(int(traced()[0]), signal.SIGCONT)
-            result = v2.finish(proc)
-            unharmed = other.poll() is None
-            other.kill()
+        write(v2_top() + path + "/cgroup.procs", str(other.pid))
+        os.kill(int(traced()[0]), signal.SIGCONT)
+        result = v2.finish(proc)
+        unharmed = other.poll() is None
         assert "is not empty: 1 process" in result.fails().err and unharmed
     finally:
+        other.kill()
+        other.wait()
         os.rmdir(v2_top() + path)
 
 
