@@ -16,7 +16,7 @@ PACKAGES_ENGINES="podman buildah containerd conmon runc crun catatonit tmux mmde
 PACKAGES_VM="mmdebstrap e2fsprogs cpio kmod xz-utils gcc libc6-dev secilc"
 # To build for arm64: what runs here, and what is linked with.
 # shellcheck disable=SC2034
-PACKAGES_CROSS="mmdebstrap gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+PACKAGES_CROSS="$PACKAGES_BUILD gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 # shellcheck disable=SC2034
 CROSS_LIBRARIES=libc6-dev,libyajl-dev,libseccomp-dev,libselinux1-dev,libsystemd-dev
 
@@ -45,14 +45,14 @@ install_packages()
 	apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
 }
 
-# install_qemu PACKAGE PROGRAM - an emulator for tests/vm. QEMU 7.2 (bookworm's) makes kernels from 6.12 on
+# install_qemu PACKAGE PROGRAM VERSION - an emulator for tests/vm. QEMU 7.2 (bookworm's) makes kernels from 6.12 on
 # panic, so a release with an old one takes it from its backports, from the archive that it uses anyway, and
 # without adding that to the machine's sources.
 install_qemu()
 {
 	qemu=$1
 	version=$("$2" --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
-	[ "${version:-0}" -lt 8 ] || return 0
+	[ "${version:-0}" -lt "$3" ] || return 0
 	[ "$(id -u)" = 0 ] || {
 		echo "not root: cannot install $qemu" >&2
 		return 1
@@ -60,14 +60,15 @@ install_qemu()
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q update || echo "apt-get update failed: going on with the lists that are there" >&2
 	candidate=$(LC_ALL=C apt-cache policy "$qemu" | sed -n 's/.*Candidate: *//p')
-	if dpkg --compare-versions "${candidate#(none)}" ge 1:8; then
+	if dpkg --compare-versions "${candidate#(none)}" ge "1:$3"; then
 		apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$qemu"
 		return
 	fi
 	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 	aptdir=$(mktemp -d)
 	mkdir -p "$aptdir/lists/partial"
-	echo "deb $(debian_mirror) $codename-backports main" >"$aptdir/backports.list"
+	# what it depends on is not in the backports, nor in the lists if the machine's sources are one file
+	printf "deb $(debian_mirror) %s main\n" "$codename" "$codename-backports" >"$aptdir/backports.list"
 	set -- -q -o DPkg::Lock::Timeout=300 -o "Dir::Etc::SourceList=$aptdir/backports.list" -o "Dir::State::Lists=$aptdir/lists"
 	apt-get "$@" update &&
 		apt-get "$@" install -y --no-install-recommends -t "$codename-backports" "$qemu"

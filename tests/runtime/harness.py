@@ -780,7 +780,8 @@ class Guard:
         # a mount whose options were changed is not one to be taken away
         kept = {tuple(m.split()[:3]) for m in before[1]}
         for line in reversed(read("/proc/self/mountinfo").splitlines()):
-            if line.split(" ", 2)[2] not in before[1] and tuple(line.split()[2:5]) not in kept:
+            if line.split(" ", 2)[2] not in before[1] and tuple(line.split()[2:5]) not in kept \
+                    and line.split()[4] not in cls.OTHERS:
                 with contextlib.suppress(OSError):
                     umount(line.split()[4].encode().decode("unicode_escape"))
         for path in sorted(cgroup_dirs() - before[2], reverse=True):

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import cgroup_mounts, cgroup_of, mount, read, umount, until, MS_BIND
+from harness import SLOWNESS, cgroup_mounts, cgroup_of, mount, read, umount, until, MS_BIND
 
 SYSTEMD = "/usr/lib/systemd/systemd"
 MOUNTS = [("/proc", "proc", []), ("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755"]),
@@ -53,7 +53,7 @@ def check(rt, c):
     # Before the first exec: a process of ours in this cgroup at the wrong moment, and systemd is refused the
     # controllers (EBUSY) and tries again only when it has another reason to.
     until(lambda: "pids" in read(where + "/cgroup.subtree_control").split(), "systemd to enable pids", 60)
-    c.exec("systemctl", "is-system-running", "--wait")
+    c.exec("systemctl", "is-system-running", "--wait", timeout=60 * SLOWNESS)
     assert c.exec("systemctl", "is-active", "basic.target").ok().out.strip() == "active"
     assert cgroup_of(c.pid)[""] == where + "/init.scope"
     assert read(where + "/cgroup.procs") == "" and os.path.isdir(where + "/system.slice")

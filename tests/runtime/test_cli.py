@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 
+import jsonschema
 import pytest
 
 from harness import CAPABILITIES, TIMEOUT, read, write
@@ -320,7 +321,6 @@ WRONG = [
 
 
 def schema_errors(rt, document):
-    import jsonschema       # only here: guests of tests/vm have no such package
     schema = json.loads(rt.cmd("spec", "--schema").ok().out)
     kind = jsonschema.validators.validator_for(schema)
     kind.check_schema(schema)

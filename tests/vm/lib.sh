@@ -64,9 +64,8 @@ architecture()
 # make_cross: builds for arm64 in build/arm64 of the tree $top
 make_cross()
 {
-	local sysroot=$cache/sysroot-arm64 work
-	# shellcheck disable=SC2086 # a list
-	install_packages $PACKAGES_CROSS || return 1
+	local sysroot work
+	sysroot=$cache/sysroot-arm64-$(echo "$CROSS_LIBRARIES" | cksum | cut -d ' ' -f 1)
 	if [ ! -d "$sysroot" ]; then
 		mkdir -p "$cache"
 		work=$(mktemp -d "$cache/new.XXXXXX") || return 1
@@ -79,7 +78,8 @@ make_cross()
 		export PKG_CONFIG_SYSROOT_DIR=$sysroot PKG_CONFIG_LIBDIR=$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig
 		[ -x "$top/configure" ] || "$top/autogen.sh" || exit 1
 		cd "$top/build/arm64" || exit 1
-		[ -e Makefile ] || "$top/configure" -q --host=aarch64-linux-gnu CC="aarch64-linux-gnu-gcc --sysroot=$sysroot"
+		[ -e Makefile ] && [ "$(cat .sysroot)" = "$sysroot" ] || "$top/configure" -q --host=aarch64-linux-gnu CC="aarch64-linux-gnu-gcc --sysroot=$sysroot" || exit 1
+		echo "$sysroot" >.sysroot
 		make -s -j2 WERROR=-Werror
 	) </dev/null >"$top/build/arm64/log" 2>&1 || { tail -n 20 "$top/build/arm64/log" && return 1; }
 }
@@ -121,7 +121,7 @@ make_initrd()
 	local root=$1 version=$2 busybox=$3 out=$4 dir n=10 file module
 	dir=$(mktemp -d) || return 1
 	mkdir -p "$dir/bin" "$dir/dev" "$dir/proc" "$dir/new"
-	cp "$busybox" "$dir/bin/busybox"
+	cp "$busybox" "$dir/bin/busybox" || return 1
 	cp "$vm/guest/initrd" "$dir/init"
 	chmod 755 "$dir/init"
 	for module in virtio_pci virtio_blk ext4; do
@@ -158,7 +158,7 @@ make_kernel()
 		mv "$modules" "$work/root/lib/modules/"
 		find "$work/x" "$work/root" -name 'vmlinuz*' -exec cp {} "$work/done/vmlinuz" \;
 		[ -s "$work/done/vmlinuz" ] || die "no kernel in linux-image-cloud-$arch of $suite"
-		cp "$(find "$work/x" -path '*bin/busybox')" "$work/done/busybox"
+		cp "$(find "$work/x" -path '*bin/busybox')" "$work/done/busybox" || return 1
 		depmod -b "$work/root" "$version"
 		echo "$version" >"$work/done/version"
 		image "$work/root/lib/modules" "$work/done/modules.img" 192M modules || return 1
