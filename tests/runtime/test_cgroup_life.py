@@ -240,7 +240,6 @@ def test_a_stranger_that_enters_at_the_same_time(v2, bundle):
         + command[at:]
     proc = v2.popen("create", "--bundle", bundle.dir, v2.new_id())
     v2.command = command
-    traced = lambda: read("/proc/%d/task/%d/children" % (proc.pid, proc.pid)).split()
     log = v2.path("strace")
     other = subprocess.Popen(["sleep", "1000"])
     try:
@@ -249,7 +248,8 @@ def test_a_stranger_that_enters_at_the_same_time(v2, bundle):
               "the runtime to stand still")
         assert proc.poll() is None, proc.result_err.text()
         write(v2_top() + path + "/cgroup.procs", str(other.pid))
-        os.kill(int(traced()[0]), signal.SIGCONT)
+        traced, = read("/proc/%d/task/%d/children" % (proc.pid, proc.pid)).split()
+        os.kill(int(traced), signal.SIGCONT)
         result = v2.finish(proc)
         unharmed = other.poll() is None
         assert "is not empty: 1 process" in result.fails().err and unharmed

@@ -7,7 +7,7 @@
 #   kernel-KERNEL/ vmlinuz, an initrd of busybox and the modules that reach the disks, modules.img
 #   tree-SUITE.img a root file system with systemd, python and what tests/runtime needs
 # and for another architecture a fourth:
-#   sysroot-ARCH/  the libraries that the program is linked with
+#   sysroot-ARCH-KEY/ the libraries that the program is linked with
 # Kernel and tree need not be of the same suite: the program under test is built on the machine that
 # starts the VM, and wants a tree whose libc is not older. The trees hold nothing of this project; that
 # comes on a disk of its own, made for each run.
@@ -22,7 +22,7 @@ TREE_PACKAGES+=,python3-pytest,python3-jsonschema,strace,uidmap,sudo,util-linux,
 TREE_PACKAGES+=,libselinux1,busybox-static,crun,runc
 
 # machine_tests KERNEL LAYOUT: the files of tests/runtime that are about what such a machine has. All of
-# them take most of an hour where processors are emulated, so that is for one machine of each architecture.
+# them take a quarter of an hour and more where processors are emulated: for one machine of each architecture.
 machine_tests()
 {
 	local names file
@@ -78,8 +78,10 @@ make_cross()
 		export PKG_CONFIG_SYSROOT_DIR=$sysroot PKG_CONFIG_LIBDIR=$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig
 		[ -x "$top/configure" ] || "$top/autogen.sh" || exit 1
 		cd "$top/build/arm64" || exit 1
-		[ -e Makefile ] && [ "$(cat .sysroot)" = "$sysroot" ] || "$top/configure" -q --host=aarch64-linux-gnu CC="aarch64-linux-gnu-gcc --sysroot=$sysroot" || exit 1
-		echo "$sysroot" >.sysroot
+		if [ ! -e Makefile ] || [ "$(cat .sysroot)" != "$sysroot" ]; then
+			"$top/configure" -q --host=aarch64-linux-gnu CC="aarch64-linux-gnu-gcc --sysroot=$sysroot" || exit 1
+			echo "$sysroot" >.sysroot
+		fi
 		make -s -j2 WERROR=-Werror
 	) </dev/null >"$top/build/arm64/log" 2>&1 || { tail -n 20 "$top/build/arm64/log" && return 1; }
 }
