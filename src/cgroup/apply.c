@@ -9,7 +9,9 @@
  *
  * A device list of v1 is many writes, of which the first takes everything away: in an update the
  * processes are frozen for so long, or one of them would be refused its /dev/null. Signals wait for
- * that stretch: an update that is ended in it would leave the container paused. v2 needs no such
+ * that stretch: an update that is ended in it would leave the container paused. systemd writes the
+ * whole list of v1 again whatever it is told, so with that driver it is every update of a list that
+ * does not allow everything; a manager that does not answer is found out before. v2 needs no such
  * thing: its program is replaced in one step.
  */
 #include "base/fd.h"
@@ -70,7 +72,11 @@ static int write_row(struct writer *w, struct cgroup_place *place, int dir,
     }
     if (w->undo)
         cgroup_undo_note(w->undo, place, dir, row);
-    return write_value(w, row->value);
+    if (write_value(w, row->value) < 0)
+        return -1;
+    if (w->undo && cgroup_is_device_row(row))
+        w->undo->devices = true;
+    return 0;
 }
 
 /* The place that the row needs and that this caller could not make, or NULL. */
@@ -304,9 +310,16 @@ static int apply_rows(struct writer *w, struct cgroup_writes *writes, unsigned p
     return apply_pending(w, writes->list, pending, err);
 }
 
-static bool is_device_row(const struct cgroup_write *row)
+static bool is_about_devices(const struct cgroup_write *row)
 {
     return strcmp(row->controller, "devices") == 0;
+}
+
+/* Whether one of v1 is still to be written: it comes first. */
+static bool has_device_list(const struct cgroup_writes *writes, unsigned phases)
+{
+    return writes->n && cgroup_is_device_row(&writes->list[0]) &&
+           (phases & 1u << writes->list[0].phase);
 }
 
 /* The device list comes first, so that nothing in the container can use what is to be denied; in an
@@ -317,7 +330,7 @@ static int apply_in_order(struct writer *w, const struct cgroup_writes *writes, 
     struct cgroup_writes devices = *writes, rest = *writes;
 
     devices.n = 0;
-    while (devices.n < writes->n && is_device_row(&writes->list[devices.n]))
+    while (devices.n < writes->n && is_about_devices(&writes->list[devices.n]))
         devices.n++;
     rest.list += devices.n;
     rest.n -= devices.n;
@@ -328,7 +341,7 @@ static int apply_in_order(struct writer *w, const struct cgroup_writes *writes, 
                    : 0;
     if (apply_rows(w, &rest, phases, err) < 0 || check_partition(w, &rest, phases, err) < 0)
         return -1;
-    if (devices.n && !devices.list[0].v2)
+    if (has_device_list(&devices, phases))
         hold(w);
     return apply_rows(w, &devices, phases, err);
 }
@@ -338,30 +351,46 @@ static int apply_writes(struct writer *w, struct cgroup_writes *writes, unsigned
                         struct oci_arena *arena, struct err *err)
 {
     struct systemd_properties properties = {.list = NULL};
+    /* A unit is started with the early part. */
+    unsigned new_to_unit = phases & ~w->in_unit;
+    bool list = has_device_list(writes, new_to_unit);
+    int closed = 0;
 
     if (w->record->driver != CGROUP_SYSTEMD)
         return apply_in_order(w, writes, phases, err);
-    /* A unit is started with the early part. */
-    if (systemd_add_resources(w->record, writes, phases & ~w->in_unit, arena, &properties, err) <
-            0 ||
-        apply_in_order(w, writes, phases, err) < 0)
+    if (systemd_add_resources(w->record, writes, new_to_unit, arena, &properties, err) < 0)
         return -1;
-    return systemd_set(w->record, &properties, arena, err);
+    if (properties.n || list)
+        closed = systemd_add_devices(w->record, writes, new_to_unit, arena, &properties, err);
+    if (closed < 0)
+        return -1;
+    /* Nobody is held for a manager that does not answer. */
+    if (w->undo && (closed || list) && systemd_answers(w->record, err) < 0)
+        return -1;
+    if (apply_in_order(w, writes, phases, err) < 0)
+        return -1;
+    if (w->undo && closed)
+        hold(w);
+    return systemd_set(w->record, &properties, w->held, arena, err);
 }
 
 static int apply(struct writer *w, unsigned phases, struct err *err)
 {
     const struct cgroup_machine *machine = cgroup_machine_get(err);
+    _cleanup_free_ char *devices = NULL;
     struct cgroup_writes writes;
     struct oci_arena *arena;
     int failed;
 
-    if (!machine)
+    if (!machine || ((phases & 1u << CGROUP_EARLY) && cgroup_devices_partial(w->resources) &&
+                     cgroup_devices_read(w->record, &devices, err) < 0))
         return -1;
     arena = oci_arena_new();
     if (!arena)
         return err_set(err, ENOMEM, "linux.resources");
-    failed = cgroup_convert(w->resources, cgroup_on_v2(machine), arena, &writes, err);
+    failed = cgroup_convert_from(w->resources, cgroup_on_v2(machine), devices, arena, &writes, err);
+    if (!failed)
+        failed = cgroup_check_holes(&writes, err);
     if (!failed)
         failed = apply_writes(w, &writes, phases, arena, err);
     w->fd = fd_close(w->fd);
@@ -383,17 +412,25 @@ int cgroup_apply(const struct cgroup_record *record, const struct oci_resources 
     return apply(&w, 1u << phase, err);
 }
 
-/* The list that held before, or everything where there was none. */
+/* The list that held before. Of one that is open the kernel does not show what is denied: the
+ * configuration does. */
 static void restore_devices(struct writer *w, const struct oci_resources *before)
 {
     struct oci_device_rule everything = {.allow = true};
     bool listed = before && before->devices_n;
     struct oci_resources old = {.devices = listed ? before->devices : &everything,
                                 .devices_n = listed ? before->devices_n : 1};
+    struct cgroup_place *place = cgroup_place_of(w->record, "devices");
     struct err ignored = ERR_INIT;
+    int dir = place ? cgroup_place_dir(place, &ignored) : -1;
 
-    if (cgroup_place_of(w->record, "devices"))
+    if (place)
         hold(w);
+    if (dir >= 0 && w->undo->devices_list) {
+        cgroup_devices_write_back(dir, w->undo->devices_list);
+        if (*w->undo->devices_list != 'a')
+            return;
+    }
     if (cgroup_apply(w->record, &old, CGROUP_EARLY, &ignored) < 0)
         log_warning("%s", ignored.text);
 }

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "cgroup/internal.h"
+#include "cgroup/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +167,31 @@ static int check_rows(const struct cgroup_machine *machine, const struct cgroup_
     return 0;
 }
 
+int cgroup_check_holes(const struct cgroup_writes *writes, struct err *err)
+{
+    for (size_t i = 0; i < writes->n; i++) {
+        const struct cgroup_write *row = &writes->list[i];
+
+        if (!row->hole || cgroup_write_dispensable(row))
+            continue;
+        cgroup_refuse(err, row->member,
+                      "the devices controller of cgroup v1 cannot take \"%s\" out of the %s",
+                      row->value, row->hole);
+        return err_hint(err, "list the devices there one by one");
+    }
+    return 0;
+}
+
+/* What systemd can keep of a whole list, which depends on nothing that was there before it. */
+static int check_unit(const struct oci_resources *resources, const struct cgroup_writes *writes,
+                      struct oci_arena *arena, struct err *err)
+{
+    struct systemd_properties ignored = {.list = NULL};
+
+    return cgroup_devices_partial(resources) ? 0
+                                             : systemd_first_devices(writes, arena, &ignored, err);
+}
+
 int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resources *resources,
                     enum cgroup_driver driver, struct err *err)
 {
@@ -187,6 +212,10 @@ int cgroup_check_on(const struct cgroup_machine *machine, const struct oci_resou
     if (!failed)
         failed = driver == CGROUP_DISABLED ? check_disabled(&writes, err)
                                            : check_rows(machine, &writes, err);
+    if (!failed && driver != CGROUP_DISABLED)
+        failed = cgroup_check_holes(&writes, err);
+    if (!failed && driver == CGROUP_SYSTEMD)
+        failed = check_unit(resources, &writes, arena, err);
     oci_arena_free(arena);
     return failed;
 }

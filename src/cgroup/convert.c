@@ -231,14 +231,13 @@ static int convert_devices(struct cgroup_conversion *c)
                                      .value = "",
                                      .phase = CGROUP_EARLY,
                                      .v2 = true};
-    struct cgroup_writes check = {.list = NULL};
 
     if (!(c->v2 & CGROUP_DEVICES))
-        return cgroup_convert_devices_v1(c->r, c->arena, c->out, c->err);
-    /* One program for the whole list; what v1 refuses in a rule is wrong here too. */
-    if (cgroup_convert_devices_v1(c->r, c->arena, &check, c->err) < 0)
+        return cgroup_convert_devices_v1(c);
+    /* One program for the whole list. */
+    if (cgroup_check_device_numbers(c->r, c->err) < 0)
         return -1;
-    return check.n ? cgroup_writes_add(c->out, c->arena, &row, c->err) : 0;
+    return c->r->devices_n ? cgroup_writes_add(c->out, c->arena, &row, c->err) : 0;
 }
 
 static int convert_v1(struct cgroup_conversion *c)
@@ -254,7 +253,14 @@ static int convert_v1(struct cgroup_conversion *c)
 int cgroup_convert(const struct oci_resources *r, unsigned v2, struct oci_arena *arena,
                    struct cgroup_writes *out, struct err *err)
 {
-    struct cgroup_conversion c = {.r = r, .v2 = v2, .arena = arena, .out = out, .err = err};
+    return cgroup_convert_from(r, v2, NULL, arena, out, err);
+}
+
+int cgroup_convert_from(const struct oci_resources *r, unsigned v2, const char *devices_list,
+                        struct oci_arena *arena, struct cgroup_writes *out, struct err *err)
+{
+    struct cgroup_conversion c = {
+        .r = r, .v2 = v2, .devices_list = devices_list, .arena = arena, .out = out, .err = err};
 
     *out = (struct cgroup_writes){.list = NULL};
     if (!r)

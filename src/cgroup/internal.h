@@ -190,6 +190,8 @@ struct cgroup_write {
     enum cgroup_phase phase;
     unsigned flags;
     bool v2;
+    const char *hole; /* v1's devices: the wildcard that the line would need a hole in, which the
+                         kernel does not make; NULL: none */
 };
 
 struct cgroup_writes {
@@ -200,7 +202,8 @@ struct cgroup_writes {
 /* A conversion under way. */
 struct cgroup_conversion {
     const struct oci_resources *r;
-    unsigned v2; /* enum cgroup_family: these go to v2, the others to v1 */
+    unsigned v2;              /* enum cgroup_family: these go to v2, the others to v1 */
+    const char *devices_list; /* v1's list as it is; NULL: not known */
     struct oci_arena *arena;
     struct cgroup_writes *out;
     struct err *err;
@@ -214,9 +217,73 @@ struct cgroup_conversion {
 int cgroup_convert(const struct oci_resources *resources, unsigned v2, struct oci_arena *arena,
                    struct cgroup_writes *out, struct err *err);
 
-/** cgroup_convert_devices_v1 - the device part; appends to @out */
-int cgroup_convert_devices_v1(const struct oci_resources *resources, struct oci_arena *arena,
-                              struct cgroup_writes *out, struct err *err);
+/** cgroup_convert_from - the same, where a device list of v1 goes on from @devices_list, the text
+ * of the file of that name */
+int cgroup_convert_from(const struct oci_resources *resources, unsigned v2,
+                        const char *devices_list, struct oci_arena *arena,
+                        struct cgroup_writes *out, struct err *err);
+
+/** cgroup_check_device_numbers - whether each rule has numbers that a device can have */
+int cgroup_check_device_numbers(const struct oci_resources *resources, struct err *err);
+
+/**
+ * cgroup_convert_devices_v1 - the device part; appends to c->out
+ * What a rule takes away is what c->devices_list and the rules before it have; of a list that is
+ * not known, up to a rule for everything, only what is there in the rule's own words.
+ */
+int cgroup_convert_devices_v1(struct cgroup_conversion *c);
+
+/** cgroup_devices_partial - whether the list goes on from another: it does not begin with a rule
+ * for everything */
+bool cgroup_devices_partial(const struct oci_resources *resources);
+
+/** cgroup_is_device_row - whether the row is a line of v1's device list */
+bool cgroup_is_device_row(const struct cgroup_write *row);
+
+/* ---- devices_list.c: v1's device list as the kernel keeps it ---- */
+
+struct cgroup_device {
+    char type;                 /* c b */
+    char major[16], minor[16]; /* "*": any */
+    uint32_t access;           /* OCI_ACCESS_* */
+    const char *member;        /* the one that it comes from, NULL: it was there */
+};
+
+struct cgroup_device_list {
+    bool open;                  /* everything is allowed, but */
+    struct cgroup_device *list; /* or nothing is, but */
+    size_t n;
+};
+
+/** cgroup_device_parse - "c 1:3 rwm"; false: not such a line */
+bool cgroup_device_parse(const char *line, struct cgroup_device *out);
+
+/** cgroup_device_same - whether they are the same devices in the same words */
+bool cgroup_device_same(const struct cgroup_device *a, const struct cgroup_device *b);
+
+/** cgroup_device_access - OCI_ACCESS_* as the file has it, "rwm" */
+const char *cgroup_device_access(uint32_t access, char buf[static 4]);
+
+/** cgroup_device_list_read - the list that devices.list shows as @text; NULL: all is allowed
+ * @more: room for that many devices more */
+int cgroup_device_list_read(const char *text, size_t more, struct oci_arena *arena,
+                            struct cgroup_device_list *out, struct err *err);
+
+/** cgroup_device_list_add - one against the default; one row of room */
+void cgroup_device_list_add(struct cgroup_device_list *list, const struct cgroup_device *device);
+
+/** cgroup_device_list_write - what the kernel makes of the row, for which there is room */
+void cgroup_device_list_write(struct cgroup_device_list *list, const struct cgroup_write *row);
+
+/** cgroup_devices_text - devices.list of the cgroup @dir, malloc'ed */
+int cgroup_devices_text(int dir, char **text, struct err *err);
+
+/** cgroup_devices_read - that of the container; NULL where it has no v1 list */
+int cgroup_devices_read(const struct cgroup_record *record, char **text, struct err *err);
+
+/** cgroup_devices_write_back - make the list of cgroup @dir @text again, as far as that says it: of
+ * a list that is open the kernel does not show what is denied. What fails is a warning. */
+void cgroup_devices_write_back(int dir, const char *text);
 
 /* Parts of cgroup_convert(): convert_v2.c, convert_io.c, convert_more.c */
 int cgroup_convert_cpu_v2(struct cgroup_conversion *c);
@@ -301,6 +368,10 @@ int cgroup_devices_attach(int dir, const struct bpf_insn *insns, size_t n, struc
 
 /* ---- check.c ---- */
 
+/** cgroup_check_holes - an error for the first row that would need a hole in a wildcard, and
+ * matters */
+int cgroup_check_holes(const struct cgroup_writes *writes, struct err *err);
+
 /** cgroup_write_dispensable - whether the row may be left out where its controller is not to be had
  */
 bool cgroup_write_dispensable(const struct cgroup_write *row);
@@ -355,7 +426,8 @@ struct cgroup_undone {
 struct cgroup_undo {
     struct cgroup_undone *list;
     size_t n, room;
-    bool devices; /* the device list was changed */
+    bool devices;       /* the device list was changed */
+    char *devices_list; /* v1's, before it was; NULL: not known */
 };
 
 /** cgroup_undo_note - remember what is in the row's file, before it is written */

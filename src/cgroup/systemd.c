@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define PROC_CGROUP_MAX (1u << 20)
+#define HELD_TIMEOUT 5000 /* milliseconds */
 
 /* What create says of the unit, beyond its resources. */
 struct cgroup_unit {
@@ -178,6 +179,19 @@ int systemd_add_resources(const struct cgroup_record *record, struct cgroup_writ
     return 0;
 }
 
+int systemd_first_devices(const struct cgroup_writes *writes, struct oci_arena *arena,
+                          struct systemd_properties *out, struct err *err)
+{
+    struct cgroup_device_list list;
+
+    if (!writes->n || !cgroup_is_device_row(&writes->list[0]) ||
+        cgroup_write_dispensable(&writes->list[0]))
+        return 0;
+    if (systemd_devices_after(NULL, writes, 1u << CGROUP_EARLY, arena, &list, err) < 0)
+        return -1;
+    return systemd_devices(&list, arena, out, err);
+}
+
 static int start_call(const struct cgroup_record *record, pid_t pid,
                       const struct oci_resources *resources, struct oci_arena *arena,
                       struct err *err)
@@ -190,7 +204,8 @@ static int start_call(const struct cgroup_record *record, pid_t pid,
 
     if (!machine || cgroup_convert(resources, cgroup_on_v2(machine), arena, &writes, err) < 0 ||
         add_common(record, pid, arena, &all, err) < 0 ||
-        systemd_add_resources(record, &writes, 1u << CGROUP_EARLY, arena, &all, err) < 0)
+        systemd_add_resources(record, &writes, 1u << CGROUP_EARLY, arena, &all, err) < 0 ||
+        systemd_first_devices(&writes, arena, &all, err) < 0)
         return -1;
     for (size_t i = 0; i < record->creating->annotations.n; i++) {
         if (systemd_add(&all, arena, &record->creating->annotations.list[i], err) < 0)
@@ -201,11 +216,39 @@ static int start_call(const struct cgroup_record *record, pid_t pid,
     return systemd_call(&request, err);
 }
 
-int systemd_set(const struct cgroup_record *record, const struct systemd_properties *properties,
-                struct oci_arena *arena, struct err *err)
+int systemd_add_devices(const struct cgroup_record *record, const struct cgroup_writes *writes,
+                        unsigned phases, struct oci_arena *arena, struct systemd_properties *out,
+                        struct err *err)
 {
-    struct systemd_request request = {
-        .op = SYSTEMD_SET, .bus = record->bus, .unit = record->unit, .timeout = timeout};
+    struct cgroup_device_list list;
+    _cleanup_free_ char *text = NULL;
+
+    /* What they have is not enforced, and their manager could not either. */
+    if (cgroup_unprivileged())
+        return 0;
+    if (cgroup_devices_read(record, &text, err) < 0 ||
+        (text && (systemd_devices_after(text, writes, phases, arena, &list, err) < 0 ||
+                  systemd_devices(&list, arena, out, err) < 0)))
+        return -1;
+    return text && !list.open;
+}
+
+int systemd_answers(const struct cgroup_record *record, struct err *err)
+{
+    const struct systemd_request request = {
+        .op = SYSTEMD_ASK, .bus = record->bus, .unit = record->unit, .timeout = timeout};
+
+    return systemd_call(&request, err);
+}
+
+int systemd_set(const struct cgroup_record *record, const struct systemd_properties *properties,
+                bool held, struct oci_arena *arena, struct err *err)
+{
+    struct systemd_request request = {.op = SYSTEMD_SET,
+                                      .bus = record->bus,
+                                      .unit = record->unit,
+                                      .timeout =
+                                          held && timeout > HELD_TIMEOUT ? HELD_TIMEOUT : timeout};
     struct systemd_properties all = {.list = NULL};
 
     if (!properties->n)

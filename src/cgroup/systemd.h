@@ -96,10 +96,8 @@ int systemd_convert(struct cgroup_writes *writes, bool v2, uint64_t page, struct
 
 /**
  * systemd_with_kept - properties for a call that sets them, among all that another call may set
- * @wanted: in the order of the names
- * @out: those, and what is not wanted as something to keep, in the order of the names; without the
- *       device list, which is written to the cgroup when it is told again, and would be empty for
- *       a moment
+ * @out: @wanted, and what is not wanted as something to keep, in the order of the names; the device
+ *       list of v1 is always wanted, if there is one (systemd_add_devices())
  * Pure.
  */
 int systemd_with_kept(const struct systemd_properties *wanted, bool v2, struct oci_arena *arena,
@@ -133,10 +131,18 @@ void systemd_cfs(uint64_t per_second, uint64_t *quota, uint64_t *period);
 
 /* ---- systemd_devices.c: v1 ---- */
 
-/** systemd_devices - DevicePolicy and DeviceAllow of the rows of v1's devices, appended to @out.
- * Pure. */
-int systemd_devices(const struct cgroup_writes *writes, struct oci_arena *arena,
+/**
+ * systemd_devices - DevicePolicy and DeviceAllow of v1's device list, appended to @out
+ * A list that no unit can keep is an error that names the member; a device of it that came from
+ * none is left out, with a warning.
+ */
+int systemd_devices(const struct cgroup_device_list *list, struct oci_arena *arena,
                     struct systemd_properties *out, struct err *err);
+
+/** systemd_devices_after - the list that devices.list shows as @text (NULL: all is allowed), after
+ * the rows of @phases (bits). Pure. */
+int systemd_devices_after(const char *text, const struct cgroup_writes *writes, unsigned phases,
+                          struct oci_arena *arena, struct cgroup_device_list *out, struct err *err);
 
 /* ---- systemd_annotations.c: org.systemd.property.* ---- */
 
@@ -166,9 +172,29 @@ int systemd_add_resources(const struct cgroup_record *record, struct cgroup_writ
                           unsigned phases, struct oci_arena *arena, struct systemd_properties *out,
                           struct err *err);
 
-/** systemd_set, systemd_stop - properties of the container's unit; its end */
+/** systemd_first_devices - what a new unit is to be told of v1's devices; a list that goes on from
+ * another is taken to go on from one that is open, as those of slices are */
+int systemd_first_devices(const struct cgroup_writes *writes, struct oci_arena *arena,
+                          struct systemd_properties *out, struct err *err);
+
+/**
+ * systemd_add_devices - what a unit is to be told of v1's devices when it is told anything
+ * @phases: of the rows in @writes that are not written yet, as bits
+ * That is the list as it is, and those rows. Returns 1 when the list does not allow everything, 0
+ * when it does, or when there is no such list and nothing is appended; -1.
+ */
+int systemd_add_devices(const struct cgroup_record *record, const struct cgroup_writes *writes,
+                        unsigned phases, struct oci_arena *arena, struct systemd_properties *out,
+                        struct err *err);
+
+/** systemd_answers - whether the unit's manager does; -1 with the reason */
+int systemd_answers(const struct cgroup_record *record, struct err *err);
+
+/** systemd_set, systemd_stop - properties of the container's unit; its end
+ * @held: the processes are frozen meanwhile, which is not for as long as a call may take otherwise
+ */
 int systemd_set(const struct cgroup_record *record, const struct systemd_properties *properties,
-                struct oci_arena *arena, struct err *err);
+                bool held, struct oci_arena *arena, struct err *err);
 int systemd_stop(const struct cgroup_record *record, struct err *err);
 
 /* ---- remove.c ---- */
@@ -187,7 +213,7 @@ const char *systemd_bus_choose(struct oci_arena *arena, bool *user, uid_t *uid, 
 
 /* ---- systemd_bus.c: the manager ---- */
 
-enum systemd_op { SYSTEMD_START, SYSTEMD_SET, SYSTEMD_STOP };
+enum systemd_op { SYSTEMD_START, SYSTEMD_SET, SYSTEMD_STOP, SYSTEMD_ASK };
 
 struct systemd_request {
     enum systemd_op op;
@@ -202,7 +228,8 @@ struct systemd_request {
  * systemd_call - have the manager do something, and wait until it is done
  * SYSTEMD_START: a transient unit with the properties; one of that name that has failed is reset
  * first. SYSTEMD_SET: properties of a running unit, all or none. SYSTEMD_STOP: stop it and forget
- * its failure; one that is not there is no error.
+ * its failure; one that is not there is no error. SYSTEMD_ASK: nothing but whether there is an
+ * answer.
  * Returns 0 or -1; err->errnum EEXIST: a unit of that name is in the way; ETIMEDOUT, ECONNRESET,
  * ENOTCONN, EPIPE: it is not known whether it was done.
  */

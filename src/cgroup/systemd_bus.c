@@ -202,6 +202,31 @@ static int start(struct bus *b, struct err *err)
     return failed;
 }
 
+static bool has_devices(const struct systemd_request *request)
+{
+    for (size_t i = 0; i < request->properties_n; i++) {
+        if (strcmp(request->properties[i].name, "DeviceAllow") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The manager writes to the cgroup after it has answered, but before it looks at the next message:
+ * an answer to that one says that the device list, which the processes must not see half written,
+ * is whole again. */
+static int set(struct bus *b, struct err *err)
+{
+    char version[64];
+
+    bus_find_order(b);
+    if (attempt(b, "set properties of", set_call, NULL, err) < 0)
+        return -1;
+    /* Without an answer the properties are set all the same. */
+    if (has_devices(b->request))
+        bus_get_string(b, MANAGER_PATH, MANAGER, "Version", version, sizeof version);
+    return 0;
+}
+
 static int stop(struct bus *b, struct err *err)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -244,6 +269,7 @@ static int check_namespace(struct bus *b, struct err *err)
 
 static int carry_out(struct bus *b, struct err *err)
 {
+    const sd_bus_error none = SD_BUS_ERROR_NULL;
     char version[64];
     int r;
 
@@ -254,13 +280,15 @@ static int carry_out(struct bus *b, struct err *err)
     if (b->request->op == SYSTEMD_START && check_namespace(b, err) < 0)
         return -1;
     r = bus_get_string(b, MANAGER_PATH, MANAGER, "Version", version, sizeof version);
+    if (r == -ETIMEDOUT)
+        return bus_refused(b, "ask about", r, &none, err);
     if (r < 0)
         return bus_unreachable(b, r, err);
     b->version = systemd_version(version);
-    if (b->request->op == SYSTEMD_SET) {
-        bus_find_order(b);
-        return attempt(b, "set properties of", set_call, NULL, err);
-    }
+    if (b->request->op == SYSTEMD_SET)
+        return set(b, err);
+    if (b->request->op == SYSTEMD_ASK)
+        return 0;
     return listen_for_jobs(b, err) < 0 ? -1 : start(b, err);
 }
 

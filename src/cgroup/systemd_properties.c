@@ -11,8 +11,8 @@
  * A file that has no property stays as it was written: systemd leaves it alone. On v2 that includes
  * the device program: the unit's policy stays wide open, and ours decides alone; a reload of the
  * manager, which would attach its own again, then cannot take away a device that a hook or an
- * update allowed. On v1, where the manager resets the one list that there is, the unit has it too,
- * as far as a list of what is allowed can say it.
+ * update allowed. On v1, where the manager resets the one list that there is, the unit has it too
+ * (systemd_devices.c).
  *
  * Which versions know a property: systemd.resource-control(5) and org.freedesktop.systemd1(5).
  */
@@ -424,8 +424,6 @@ int systemd_convert(struct cgroup_writes *writes, bool v2, uint64_t page, struct
             return -1;
     }
     if (convert_quota(&m, writes, v2) < 0)
-        return -1;
-    if (!v2 && systemd_devices(writes, arena, &made, err) < 0)
         return -1;
     if (made.n)
         qsort(made.list, made.n, sizeof *made.list, by_name);

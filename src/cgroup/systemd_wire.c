@@ -186,7 +186,7 @@ int systemd_wire_decode(const char *data, size_t len, struct oci_arena *arena,
     *out = (struct systemd_request){.op = SYSTEMD_STOP};
     if (strcmp(next(&r), version(ours)) != 0)
         return err_set(err, EPROTO, "systemd helper: of another version than the caller");
-    out->op = (enum systemd_op)next_number(&r, SYSTEMD_STOP);
+    out->op = (enum systemd_op)next_number(&r, SYSTEMD_ASK);
     out->timeout = (int)next_number(&r, INT32_MAX);
     out->bus = next(&r);
     out->unit = next(&r);

@@ -105,7 +105,10 @@ void cgroup_undo_note(struct cgroup_undo *undo, const struct cgroup_place *place
     struct cgroup_undone *u;
 
     if (strcmp(row->controller, "devices") == 0) {
-        undo->devices = true;
+        struct err ignored = ERR_INIT;
+
+        if (!undo->devices_list)
+            cgroup_devices_text(dir, &undo->devices_list, &ignored);
         return;
     }
     u = grow(undo);
@@ -145,5 +148,6 @@ void cgroup_undo_clear(struct cgroup_undo *undo)
         free(undo->list[i].value);
     }
     free(undo->list);
+    free(undo->devices_list);
     *undo = (struct cgroup_undo){.list = NULL};
 }

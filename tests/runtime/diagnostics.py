@@ -117,6 +117,11 @@ config("rdma without the controller", {"rdma": {"mlx5_0": {"hcaHandles": 1}}},
 config("network.classID without net_cls", {"network": {"classID": 7}},
        hybrid=RESOURCES + "network.classID: " + CONVERTED + "; mount the v1 hierarchy of net_cls, or match the cgroup itself (nft socket cgroupv2)", bare=RESOURCES + "network.classID: " + CONVERTED + "; mount the v1 hierarchy of net_cls, or match the cgroup itself (nft socket cgroupv2)",
        v2=RESOURCES + "network.classID: " + CONVERTED + "; mount the v1 hierarchy of net_cls, or match the cgroup itself (nft socket cgroupv2)")
+config("one device taken out of a wildcard",
+       {"devices": [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "access": "rwm"},
+                    {"allow": False, "type": "c", "major": 10, "minor": 229, "access": "rw"}]},
+       hybrid="config.json:L:C: linux.resources.devices[2]: the devices controller of cgroup v1 cannot take \"c 10:229 rw\" "
+              "out of the \"c 10:*\" of linux.resources.devices[1]; list the devices there one by one")
 config("throttle of a block device that does not exist",
        {"blockIO": {"throttleReadBpsDevice": [{"major": 4000, "minor": 7, "rate": MIB}]}},
        hybrid="linux.resources.blockIO.throttleReadBpsDevice[0]: write 4000:7 1048576 to "

@@ -124,7 +124,7 @@ class Manager(threading.Thread):
         super().__init__(daemon=True)
         self.start_answer, self.stop_answer, self.version, self.state = start, stop, version, state
         self.calls, self.failure, self.conn, self.serial = [], None, None, 0
-        self.places = []
+        self.places, self.deaf, self.set_answer = [], False, None
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(path)
         self.socket.listen()
@@ -194,6 +194,8 @@ class Manager(threading.Thread):
         begin = 16 + fields_size + -fields_size % 8
         values = unpack(data[begin:], 0, fields.get(8, ""))[0]
         self.calls.append((fields[3], values))
+        if self.deaf:
+            return
         handler = getattr(self, "on_" + fields[3], None)
         if handler:
             handler(serial, values)
@@ -237,6 +239,12 @@ class Manager(threading.Thread):
         if isinstance(answer, Job) and answer.result == "done":
             self.move(unit, properties["PIDs"])
         self.job(serial, 7, unit, answer)
+
+    def on_SetUnitProperties(self, serial, _):
+        if self.set_answer:
+            self.refuse(serial, self.set_answer)
+        else:
+            self.reply(serial)
 
     def on_StopUnit(self, serial, values):
         self.job(serial, 8, values[0], self.stop_answer)

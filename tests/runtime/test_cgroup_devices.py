@@ -5,11 +5,12 @@ on cgroup v2 however often it is done, and leaves the programs of others where t
 import ctypes
 import json
 import os
+import re
 import struct
 
 import pytest
 
-from harness import cgroup_of, libc, read, until
+from harness import TOKEN, cgroup_layout, cgroup_mounts, cgroup_of, libc, read, until, write
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.machine,
               pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
@@ -116,6 +117,104 @@ def test_an_update_is_never_without_its_filter(rt, bundle):
 
 def test_an_update_is_never_without_its_filter_on_v2(v2, bundle):
     check_doors(v2, bundle, 100)
+
+
+WIDE = [{"allow": False}, {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "rwm"},
+        {"allow": False, "type": "c", "major": 1, "access": "r"}]
+
+
+def test_a_wide_rule_takes_a_single_device_away(rt, bundle):
+    """v1's kernel takes away what is there in the same words, and nothing else, without a word."""
+    found = end(doors(rt, bundle, WIDE))
+    assert found["refused"] == found["tries"] > 0 and found["entered"] == 0, found
+
+
+def test_a_wide_rule_takes_a_single_device_away_on_v2(v2, bundle):
+    found = end(doors(v2, bundle, WIDE))
+    assert found["refused"] == found["tries"] > 0 and found["entered"] == 0, found
+
+
+HOLE = [{"allow": False}, {"allow": True, "type": "c", "major": 1, "access": "rwm"},
+        {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "r"}]
+NO_HOLE = "linux.resources.devices[2]: the devices controller of cgroup v1 cannot take \"c 1:11 r\" out of the " \
+    "\"c 1:*\" of linux.resources.devices[1]; list the devices there one by one"
+
+
+def test_a_hole_in_a_wildcard(rt, bundle):
+    """Where the kernel would leave the device open, it is refused; elsewhere it is shut."""
+    if cgroup_layout() == "v2":
+        found = end(doors(rt, bundle, HOLE))
+        assert found["refused"] == found["tries"] > 0, found
+        return
+    bundle.linux["resources"] = {"devices": HOLE}
+    rt.failing_create(bundle, match=re.escape(NO_HOLE))
+    bundle.linux["resources"] = {"devices": rules(0)}
+    c = rt.hold(bundle)
+    before = read(cgroup_of(c.pid)["devices"] + "/devices.list")
+    assert update(rt, c, {"devices": HOLE}).fails().err == "ocirun: update: " + NO_HOLE + "\n"
+    assert read(cgroup_of(c.pid)["devices"] + "/devices.list") == before
+    c.stop()
+    # nobody is to hold it
+    other = rt.bundle()
+    other.linux["resources"] = {"devices": HOLE}
+    c = rt.start(other.args("/bin/true"), globals=("--cgroup-manager", "disabled"))
+    c.wait()
+
+
+def listed(c):
+    return read(cgroup_of(c.pid)["devices"] + "/devices.list").splitlines()
+
+
+def test_an_update_that_goes_on_from_the_list(rt, bundle):
+    """Without a first rule for everything: what it takes away is what is there, whoever put it there."""
+    if cgroup_layout() == "v2":
+        pytest.skip("v2 replaces the list")
+    wide = {"allow": True, "type": "b", "major": 8, "access": "r"}
+    bundle.linux["resources"] = {"devices": rules(0) + [wide]}
+    c = rt.hold(bundle)
+    write(cgroup_of(c.pid)["devices"] + "/devices.allow", "c 10:237 rw")
+    before = listed(c)
+    assert {"c 1:11 r", "c 10:237 rw", "b 8:* r"} <= set(before)
+    update(rt, c, {"devices": [{"allow": False, "type": "c", "major": 10, "access": "w"},
+                               {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwm"}]}).ok()
+    assert sorted(listed(c)) == sorted(set(before) - {"c 1:11 r", "c 10:237 rw"} | {"c 10:237 r"})
+    before = listed(c)
+    hole = {"allow": False, "type": "b", "major": 8, "minor": 1, "access": "r"}
+    assert update(rt, c, {"devices": [hole]}).fails().err == "ocirun: update: linux.resources.devices[0]: the devices " \
+        "controller of cgroup v1 cannot take \"b 8:1 r\" out of the \"b 8:*\" that the cgroup has; list the devices " \
+        "there one by one\n"
+    assert listed(c) == before
+    c.stop()
+
+
+def test_an_update_that_fails_brings_the_list_back(rt, bundle):
+    """As it was, and not as the configuration has it."""
+    if cgroup_layout() == "v2":
+        pytest.skip("there is no list that anybody could add to")
+    parents = ["%s/%s-shut" % (top, TOKEN) for top, _ in cgroup_mounts()]
+    for parent in parents:
+        os.mkdir(parent)
+        if os.path.exists(parent + "/devices.deny"):
+            write(parent + "/devices.deny", "c 240:* rwm")
+    try:
+        bundle.linux["resources"] = {"devices": rules(0)}
+        bundle.linux["cgroupsPath"] = "/%s-shut/x" % TOKEN
+        c = rt.hold(bundle)
+        write(cgroup_of(c.pid)["devices"] + "/devices.allow", "c 10:237 rw")
+        before = listed(c)
+        refused = {"allow": True, "type": "c", "major": 240, "minor": 1, "access": "r"}
+        assert "linux.resources.devices[1]: write c 240:1 r to devices.allow" in \
+            update(rt, c, {"devices": [{"allow": False}, refused]}).fails().err
+        assert sorted(listed(c)) == sorted(before)
+        c.stop()
+    finally:
+        for parent in parents:
+            os.rmdir(parent)
+
+
+def test_a_hole_in_a_wildcard_on_v2(v2, bundle):
+    found = end(doors(v2, bundle, HOLE))
+    assert found["refused"] == found["tries"] > 0, found
 
 
 def test_a_hundred_updates_leave_one_program(v2, bundle):

@@ -764,10 +764,13 @@ def test_commands_without_cgroup(rt):
     c.stop()
 
 
-def test_device_list_is_dispensable(rt):
+@pytest.mark.parametrize("more", [[], [{"allow": True, "type": "c", "major": 1, "access": "rwm"},
+                                       {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "r"}]], ids=len)
+def test_device_list_is_dispensable(rt, more):
+    """Also one that the kernel could not hold."""
     bundle = rt.bundle("true")
     bundle.linux["cgroupsPath"] = "/" + TOKEN
-    bundle.linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
+    bundle.linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}] + more}
     rt.run(bundle).ok()
 
 

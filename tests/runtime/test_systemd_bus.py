@@ -3,14 +3,17 @@
 
 The runtime runs in a mount namespace whose /run has nothing but what a test puts there."""
 
+import json
 import os
 import socket
+import subprocess
 
 import pytest
 
-from harness import SLOWNESS, alive, until
+from harness import SLOWNESS, alive, cgroup_of, read, until, write
 from manager import Close, Error, Job
-from units import PRIVATE, SYSTEM_BUS, bound, hidden, unit_of
+from test_cgroup_devices import update
+from units import PRIVATE, SYSTEM_BUS, bound, hidden, number, unit_of, where
 
 pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -170,6 +173,90 @@ def test_property_that_the_manager_does_not_know(fake, sd, bundle):
     first, second = [dict(values[2]) for values in it.asked("StartTransientUnit")]
     assert set(first) - set(second) == {"TasksAccounting"} and "CollectMode" not in first
     c.delete("--force").ok()
+
+
+DISK = {"allow": True, "type": "b", "major": 8, "access": "r"}
+
+
+@pytest.mark.quick
+def test_devices_that_the_list_has(fake, sd, bundle):
+    """Whatever a unit is told, systemd writes its device list of v1 again: so it is told what the list says now, also
+    what somebody else has let in. v2 has no list, and its unit hears nothing."""
+    it = fake(version="257")
+    bundle.linux["resources"] = {"pids": {"limit": 50}, "devices": [{"allow": False}]}
+    c = sd.hold(bundle)
+    place = cgroup_of(c.pid).get("devices")
+    if place:
+        write(place + "/devices.allow", "c 1:11 r")
+    sd.cmd("update", "--pids-limit", "60", c.id).ok()
+    update(sd, c, {"devices": [{"allow": False}, {"allow": True, "type": "b", "major": 8, "access": "rw"}]}).ok()
+    update(sd, c, {"devices": [{"allow": True}]}).ok()
+    c.stop()
+    told = []
+    for unit, runtime, properties in it.asked("SetUnitProperties"):
+        assert unit == unit_of(c) and runtime == 1
+        named = [value for name, value in properties if name == "DeviceAllow"]
+        told.append((dict(properties).get("TasksMax"), dict(properties).get("DevicePolicy"),
+                     sorted(" ".join(device) for device in named[-1]) if named else None))
+        # a list is added to: it is emptied first
+        assert len(named) == 1 + bool(named and named[-1]) if named else not place
+    names = ["block-* m", "char-* m", "char-136 rwm"]
+    names += ["/dev/char/%s rwm" % n for n in ("10:200", "1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:2")]
+    assert told == ([(50, "strict", sorted(names)), (60, "strict", sorted(names + ["/dev/char/1:11 r"])),
+                     (None, "strict", sorted(names + ["block-8 rw"])), (None, "auto", [])]
+                    if place else [(50, None, None), (60, None, None)])
+
+
+def devices_of(c):
+    place = cgroup_of(c.pid).get("devices")
+    return sorted(read(place + "/devices.list").splitlines()) if place else None
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("document", [{"pids": {"limit": 60}}, {"pids": {"limit": 60}, "devices": [{"allow": False}, DISK]}],
+                         ids=["pids", "devices"])
+def test_update_while_nobody_answers(fake, sd, bundle, document):
+    """The processes are frozen for the moment in which their device list is not whole, and not for a manager that is
+    stuck."""
+    it = fake(version="257")
+    bundle.linux["resources"] = {"pids": {"limit": 50}, "devices": [{"allow": False}]}
+    c = sd.hold(bundle)
+    before = devices_of(c)
+    it.deaf = True
+    asked = len(it.calls)
+    argv = sd.argv("update", "--resources", write(sd.path("update.json"), json.dumps(document)), c.id)
+    with subprocess.Popen(argv, env=SHORT, stderr=subprocess.PIPE, text=True) as p:
+        until(lambda: len(it.calls) > asked, "the manager to be asked")
+        assert c.status() == "running" and devices_of(c) == before
+        assert p.communicate()[1] == "ocirun: update: systemd: ask about %s: no reply on unix:path=%s within %d s: " \
+            "Connection timed out\n" % (unit_of(c), PRIVATE, LIMIT)
+        assert p.returncode == 1
+    assert c.status() == "running" and devices_of(c) == before
+    assert number(where(c, "pids"), "pids.max") == 50
+    it.deaf = False
+    update(sd, c, document).ok()
+    c.stop()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("listed", [[{"allow": False}], [], [DISK]], ids=["closed", "none", "open"])
+def test_update_that_the_manager_refuses(fake, sd, bundle, listed):
+    """It is asked last, when the files are written: they are brought back, also a list of which the configuration knows
+    a part."""
+    it = fake(version="257")
+    bundle.linux["resources"] = {"pids": {"limit": 50}, "devices": listed}
+    c = sd.hold(bundle)
+    place = cgroup_of(c.pid).get("devices")
+    if place and listed == [{"allow": False}]:
+        write(place + "/devices.allow", "c 1:11 r")
+    before = devices_of(c)
+    it.set_answer = Error("org.freedesktop.DBus.Error.Failed", "not today")
+    document = {"pids": {"limit": 60}, "devices": [{"allow": False}, dict(DISK, access="rw")]}
+    result = update(sd, c, document).fails()
+    assert result.err == "ocirun: update: systemd: set properties of %s: not today\n" % unit_of(c)
+    assert devices_of(c) == before and c.status() == "running"
+    assert number(where(c, "pids"), "pids.max") == 50
+    c.stop()
 
 
 @pytest.mark.quick

@@ -4,10 +4,12 @@ the cgroups inside the unit's."""
 
 import json
 import os
+import re
 
 import pytest
 
 from harness import cgroup_layout, cgroup_of, disk_name, read, scheduled_by
+from test_cgroup_devices import doors, end, rules, update
 from units import V2, gone, needs_systemd, number, show, systemctl, unit_of, version, where
 
 pytestmark = [pytest.mark.ocirun_only, needs_systemd]
@@ -83,7 +85,7 @@ def test_update_matrix(sd, rt, bundle, driver):
 
 def test_limits_at_create(sd, bundle):
     bundle.linux["resources"] = {
-        "memory": {"limit": 100000000, "reservation": 4096000, "swap": 200000000},
+        "memory": {"limit": 100000000, "reservation": 40960000, "swap": 200000000},
         "cpu": {"shares": 512, "quota": 12345, "period": 50000, "cpus": "0", "mems": "0"},
         "pids": {"limit": 77}}
     c = sd.create(bundle)
@@ -191,6 +193,73 @@ def test_devices_survive_a_reload(sd, bundle):
     systemctl("daemon-reload")
     check(False)
     assert show(unit_of(c), "NeedDaemonReload")["NeedDaemonReload"] == "no"
+    c.stop()
+
+
+def test_updates_of_devices_need_no_reload(sd, bundle):
+    bundle.linux["resources"] = {"pids": {"limit": 50}, "devices": [{"allow": False}]}
+    c = sd.hold(bundle)
+    for i in range(3):
+        sd.cmd("update", "--pids-limit", str(60 + i), c.id).ok()
+        assert show(unit_of(c), "NeedDaemonReload")["NeedDaemonReload"] == "no"
+        update(sd, c, {"devices": rules(i)}).ok()
+        assert show(unit_of(c), "NeedDaemonReload")["NeedDaemonReload"] == "no"
+    c.stop()
+
+
+def test_no_update_shuts_an_open_door(sd, bundle):
+    """systemd writes a device list of v1 again whatever it is told: nobody inside sees it half written."""
+    c = doors(sd, bundle, [{"allow": False}, {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}])
+    for i in range(20):
+        sd.cmd("update", "--pids-limit", str(60 + i), c.id).ok()
+        update(sd, c, {"devices": rules(i)}).ok()
+    found = end(c)
+    assert found["tries"] > 40 and found["refused"] == found["entered"] == 0, found
+
+
+@pytest.mark.parametrize("kind", ["prestart", "createRuntime"])
+def test_device_of_a_hook(sd, bundle, kind):
+    """Let in by a file, past the unit: it stays through the limits that come after, an update, and a reload."""
+    if V2:
+        pytest.skip("there is no list that a hook could add to")
+    bundle.linux["resources"] = {"pids": {"limit": 50}, "devices": [{"allow": False}]}
+    bundle.hook(kind, "p=$(grep -o '\"pid\": *[0-9]*' | grep -o '[0-9]*$') && "
+                      "echo c 1:11 rwm > /sys/fs/cgroup/devices$(sed -n s/.*:devices://p /proc/$p/cgroup)/devices.allow")
+    c = sd.hold(bundle)
+    sd.cmd("update", "--pids-limit", "60", c.id).ok()
+    systemctl("daemon-reload")
+    devices = read(where(c, "devices") + "/devices.list").splitlines()
+    assert "c 1:11 rwm" in devices and "a *:* rwm" not in devices
+    update(sd, c, {"devices": rules(1)}).ok()
+    assert "c 1:11 rwm" not in read(where(c, "devices") + "/devices.list").splitlines()
+    c.stop()
+
+
+def test_all_devices_but_one(sd, bundle):
+    """v1 can hold it, but no unit can: it would be forgotten at the next update."""
+    one = {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwm"}
+    text = "linux.resources.devices[%d]: denies single devices where all are allowed: systemd cannot keep such a list " \
+        "on cgroup v1; deny everything first and allow devices one by one, or use --cgroup-manager cgroupfs"
+    for number, listed in enumerate([[one], [{"allow": True}, one]]):
+        bundle.linux["resources"] = {"devices": listed}
+        if not V2:
+            sd.failing_create(bundle, match=re.escape(text % number))
+    if not V2:
+        bundle.linux["resources"] = {"devices": [{"allow": True}]}
+    bundle.all_caps()
+    bundle.add_mount("/tmp", "tmpfs", "tmpfs", ["mode=1777"])    # the bundle may be on a nodev one
+    c = sd.hold(bundle)
+    c.exec("mknod", "/dev/node", "c", "1", "11").ok()
+    if V2:
+        c.exec("sh", "-c", ": </dev/node").fails()
+    else:
+        before = read(where(c, "devices") + "/devices.list")
+        for number, listed in enumerate([[one], [{"allow": True}, one]]):
+            result = update(sd, c, {"devices": listed, "pids": {"limit": 3}}).fails()
+            assert result.err == "ocirun: update: " + text % number + "\n"
+        assert read(where(c, "devices") + "/devices.list") == before
+        assert read(where(c, "pids") + "/pids.max").strip() != "3"
+        c.exec("sh", "-c", ": </dev/node").ok()
     c.stop()
 
 

@@ -196,19 +196,25 @@ static void test_record(void **state)
 
 /* ---- conversions ---- */
 
-static char *convert_text(const struct oci_resources *r)
+static char *writes_text(const struct cgroup_writes *w)
 {
     static char text[16384];
-    struct cgroup_writes w;
     size_t len = 0;
 
     text[0] = '\0';
-    assert_int_equal(cgroup_convert(r, 0, arena, &w, &e), 0);
-    for (size_t i = 0; i < w.n; i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s/%s=%s%s\n", w.list[i].member,
-                                w.list[i].controller, w.list[i].file, w.list[i].value,
-                                w.list[i].phase == CGROUP_LATE ? " late" : "");
+    for (size_t i = 0; i < w->n; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s/%s=%s%s\n", w->list[i].member,
+                                w->list[i].controller, w->list[i].file, w->list[i].value,
+                                w->list[i].phase == CGROUP_LATE ? " late" : "");
     return text;
+}
+
+static char *convert_text(const struct oci_resources *r)
+{
+    struct cgroup_writes w;
+
+    assert_int_equal(cgroup_convert(r, 0, arena, &w, &e), 0);
+    return writes_text(&w);
 }
 
 static void test_convert_all(void **state)
@@ -348,7 +354,7 @@ static void test_devices(void **state)
     const struct oci_device_rule bad = {
         .allow = true, .type = OCI_RULE_CHAR, .major = I64(-2), .access = R};
     const struct oci_device_rule wide = {
-        .allow = true, .type = OCI_RULE_CHAR, .major = I64(UINT32_MAX), .minor = I64(1)};
+        .allow = true, .type = OCI_RULE_CHAR, .major = I64(UINT32_MAX - 1), .minor = I64(1)};
 
     (void)state;
     assert_string_equal(devices_text(NULL, 0), "");
@@ -370,13 +376,123 @@ static void test_devices(void **state)
                         "devices[0] devices/devices.allow=a\n"
                         "devices[1] devices/devices.deny=c 0:* w\n"
                         "devices[1] devices/devices.deny=b 0:* w\n" ADDED);
-    assert_non_null(strstr(devices_text(&wide, 1), "c 4294967295:1 rwm"));
+    assert_non_null(strstr(devices_text(&wide, 1), "c 4294967294:1 rwm"));
 
     struct oci_resources r = {.devices = (struct oci_device_rule *)&bad, .devices_n = 1};
     struct cgroup_writes w;
 
     assert_int_equal(cgroup_convert(&r, 0, arena, &w, &e), -1);
     assert_string_equal(e.text, "linux.resources.devices[0].major: -2 is not a device number");
+    /* to the kernel that one is any */
+    r.devices = (struct oci_device_rule[]){{.allow = true, .minor = I64(UINT32_MAX)}};
+    assert_int_equal(cgroup_convert(&r, 0, arena, &w, &e), -1);
+    assert_string_equal(e.text,
+                        "linux.resources.devices[0].minor: 4294967295 is not a device number");
+}
+
+/* What the kernel would pass over in silence: a line that takes away what is not there in the same
+ * words. */
+static void test_devices_taken_away(void **state)
+{
+    enum { R = OCI_ACCESS_READ, W = OCI_ACCESS_WRITE, M = OCI_ACCESS_MKNOD };
+    const struct oci_device_rule deny_all = {.allow = false}, allow_all = {.allow = true};
+    struct oci_device_rule one = {true, OCI_RULE_CHAR, I64(10), I64(229), R | W};
+    struct oci_device_rule major = {false, OCI_RULE_CHAR, I64(10), I64(-1), W};
+    struct oci_device_rule every = {false, OCI_RULE_ALL, I64(-1), I64(-1), R | W};
+    struct cgroup_writes w;
+    struct oci_resources r;
+
+    (void)state;
+    /* of a whole major, and of all majors: what is there of it */
+    assert_string_equal(devices_text((struct oci_device_rule[]){deny_all, one, major}, 3),
+                        "devices[0] devices/devices.deny=a\n"
+                        "devices[1] devices/devices.allow=c 10:229 rw\n"
+                        "devices[2] devices/devices.deny=c 10:229 w\n" ADDED);
+    assert_string_equal(devices_text((struct oci_device_rule[]){deny_all, one, major, every}, 4),
+                        "devices[0] devices/devices.deny=a\n"
+                        "devices[1] devices/devices.allow=c 10:229 rw\n"
+                        "devices[2] devices/devices.deny=c 10:229 w\n"
+                        "devices[3] devices/devices.deny=c 10:229 r\n"
+                        "devices[3] devices/devices.deny=b *:* rw\n" ADDED);
+    /* the other way round */
+    one.allow = false;
+    major.allow = true;
+    assert_string_equal(devices_text((struct oci_device_rule[]){allow_all, one, major}, 3),
+                        "devices[0] devices/devices.allow=a\n"
+                        "devices[1] devices/devices.deny=c 10:229 rw\n"
+                        "devices[2] devices/devices.allow=c 10:229 w\n" ADDED);
+    /* another type, and an access that is not there */
+    one = (struct oci_device_rule){true, OCI_RULE_BLOCK, I64(10), I64(-1), R};
+    major = (struct oci_device_rule){false, OCI_RULE_CHAR, I64(10), I64(3), R};
+    every = (struct oci_device_rule){false, OCI_RULE_BLOCK, I64(10), I64(3), W | M};
+    assert_string_equal(devices_text((struct oci_device_rule[]){deny_all, one, major, every}, 4),
+                        "devices[0] devices/devices.deny=a\n"
+                        "devices[1] devices/devices.allow=b 10:* r\n"
+                        "devices[2] devices/devices.deny=c 10:3 r\n"
+                        "devices[3] devices/devices.deny=b 10:3 wm\n" ADDED);
+    /* a hole in a wildcard, one way and the other */
+    every.access = R;
+    for (int open = 0; open < 2; open++) {
+        struct oci_device_rule rules[] = {open ? allow_all : deny_all, one, every};
+
+        rules[1].allow = !open;
+        rules[2].allow = open;
+        r = (struct oci_resources){.devices = rules, .devices_n = 3};
+        assert_int_equal(cgroup_convert(&r, 0, arena, &w, &e), 0);
+        assert_int_equal(cgroup_check_holes(&w, &e), -1);
+        assert_string_equal(
+            e.text, "linux.resources.devices[2]: the devices controller of cgroup v1 cannot "
+                    "take \"b 10:3 r\" out of the \"b 10:*\" of linux.resources.devices[1]");
+        assert_string_equal(e.object, "linux.resources.devices[2]");
+        e = (struct err)ERR_INIT;
+        /* once nothing of it is left, it does not matter */
+        r.devices = (struct oci_device_rule[]){rules[0], rules[1], rules[2], deny_all};
+        r.devices_n = 4;
+        assert_int_equal(cgroup_convert(&r, 0, arena, &w, &e), 0);
+        assert_int_equal(cgroup_check_holes(&w, &e), 0);
+        r.devices_n = 3;
+        /* v2 has no such trouble */
+        assert_int_equal(cgroup_convert(&r, CGROUP_ALL_V2, arena, &w, &e), 0);
+        assert_int_equal(cgroup_check_holes(&w, &e), 0);
+    }
+}
+
+/* What an update, or a list that does not begin with everything, takes from what is there. */
+static void test_devices_go_on(void **state)
+{
+    struct oci_device_rule major = {false, OCI_RULE_CHAR, I64(1), I64(-1),
+                                    OCI_ACCESS_READ | OCI_ACCESS_WRITE};
+    struct oci_device_rule one = {false, OCI_RULE_CHAR, I64(1), I64(11), OCI_ACCESS_READ};
+    struct oci_resources r = {.devices = &major, .devices_n = 1};
+    struct cgroup_writes w;
+
+    (void)state;
+    assert_int_equal(cgroup_convert_from(&r, 0, "c 1:11 rwm\nb 1:2 rwm\nc 1:4 r", arena, &w, &e),
+                     0);
+    assert_int_equal(cgroup_check_holes(&w, &e), 0);
+    assert_string_equal(writes_text(&w), "devices[0] devices/devices.deny=c 1:11 rw\n"
+                                         "devices[0] devices/devices.deny=c 1:4 r\n" ADDED);
+    /* everything is allowed: it is taken from that; and so it is when nobody knows */
+    for (int known = 0; known < 2; known++) {
+        assert_int_equal(cgroup_convert_from(&r, 0, known ? "a *:* rwm" : NULL, arena, &w, &e), 0);
+        assert_string_equal(writes_text(&w), "devices[0] devices/devices.deny=c 1:* rw\n" ADDED);
+    }
+    r.devices = &one;
+    assert_int_equal(cgroup_convert_from(&r, 0, "b *:* m\nc *:* rwm", arena, &w, &e), 0);
+    assert_int_equal(cgroup_check_holes(&w, &e), -1);
+    assert_string_equal(e.text,
+                        "linux.resources.devices[0]: the devices controller of cgroup v1 cannot "
+                        "take \"c 1:11 r\" out of the \"c *:*\" that the cgroup has");
+    e = (struct err)ERR_INIT;
+    /* Making nodes, and terminals, are in every list: nothing is taken from these. */
+    one = (struct oci_device_rule){false, OCI_RULE_CHAR, I64(1), I64(11), 0};
+    assert_int_equal(cgroup_convert_from(&r, 0, "c *:* m\nc 1:11 r\nb *:* m", arena, &w, &e), 0);
+    assert_int_equal(cgroup_check_holes(&w, &e), 0);
+    assert_string_equal(writes_text(&w), "devices[0] devices/devices.deny=c 1:11 r\n" ADDED);
+    one.major = I64(136);
+    assert_int_equal(cgroup_convert_from(&r, 0, "c 136:* rwm", arena, &w, &e), 0);
+    assert_int_equal(cgroup_check_holes(&w, &e), 0);
+    assert_string_equal(writes_text(&w), "devices[0] devices/devices.deny=c 136:11 rwm\n" ADDED);
 }
 
 static void test_devices_access(void **state)
@@ -522,10 +638,13 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_machine),        TEST(test_controllers),    TEST(test_plan),
-        TEST(test_drivers),        TEST(test_record),         TEST(test_convert_all),
-        TEST(test_convert_unset),  TEST(test_convert_ranges), TEST(test_devices),
-        TEST(test_devices_access), TEST(test_check),          TEST(test_check_v2),
+        TEST(test_machine),       TEST(test_controllers),
+        TEST(test_plan),          TEST(test_drivers),
+        TEST(test_record),        TEST(test_convert_all),
+        TEST(test_convert_unset), TEST(test_convert_ranges),
+        TEST(test_devices),       TEST(test_devices_taken_away),
+        TEST(test_devices_go_on), TEST(test_devices_access),
+        TEST(test_check),         TEST(test_check_v2),
         TEST(test_check_values),
     };
 

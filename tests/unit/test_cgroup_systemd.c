@@ -382,6 +382,33 @@ static void test_unified_wins(void **state)
     golden(&r, CGROUP_UNIFIED | CGROUP_HUGETLB, "MemoryLimit t 8192 late\n");
 }
 
+#define OPEN "DeviceAllow a(ss)\nDevicePolicy s auto\n"
+#define BUT_ONE                                                                                    \
+    "denies single devices where all are allowed: systemd cannot keep such a list on cgroup v1"
+#define DEFAULTS                                                                                   \
+    " /dev/char/1:3 rwm /dev/char/1:5 rwm /dev/char/1:7 rwm /dev/char/1:8 rwm /dev/char/1:9 rwm "  \
+    "/dev/char/5:0 rwm /dev/char/5:2 rwm char-136 rwm /dev/char/10:200 rwm"
+
+/* The list that there is, as devices.list shows it (NULL: a new cgroup), and the rules of create or
+ * update. */
+static void golden_devices(const char *now, const struct oci_device_rule *rules, size_t n,
+                           const char *want)
+{
+    struct oci_resources r = {.devices = (struct oci_device_rule *)rules, .devices_n = n};
+    struct systemd_properties properties = {.list = NULL};
+    struct cgroup_device_list list;
+    struct cgroup_writes w;
+
+    assert_int_equal(cgroup_convert_from(&r, V1, now, arena, &w, &e), 0);
+    assert_int_equal(systemd_devices_after(now, &w, 1u << CGROUP_EARLY, arena, &list, &e), 0);
+    if (systemd_devices(&list, arena, &properties, &e) < 0) {
+        assert_string_equal(e.text, want);
+        e = (struct err)ERR_INIT;
+        return;
+    }
+    assert_string_equal(properties_text(&properties, 0), want);
+}
+
 static void test_devices(void **state)
 {
     struct oci_device_rule rules[] = {
@@ -394,22 +421,85 @@ static void test_devices(void **state)
 
     (void)state;
     golden(&r, CGROUP_ALL_V2, "");
-    golden(&r, V1,
-           "DeviceAllow a(ss) /dev/char/10:237 r block-8 rwm /dev/char/7:7 w /dev/block/7:7 w "
-           "char-* m block-* m /dev/char/1:3 rwm /dev/char/1:5 rwm /dev/char/1:7 rwm "
-           "/dev/char/1:8 rwm /dev/char/1:9 rwm /dev/char/5:0 rwm /dev/char/5:2 rwm char-136 rwm "
-           "/dev/char/10:200 rwm\nDevicePolicy s strict\n");
-    /* all, and all but one: the unit can only say all */
+    golden(&r, V1, "");
+    golden_devices(NULL, NULL, 0, OPEN);
+    golden_devices(
+        NULL, rules, 4,
+        "DeviceAllow a(ss) /dev/char/10:237 r block-8 rwm /dev/char/7:7 w /dev/block/7:7 w "
+        "char-* m block-* m /dev/char/1:3 rwm /dev/char/1:5 rwm /dev/char/1:7 rwm "
+        "/dev/char/1:8 rwm /dev/char/1:9 rwm /dev/char/5:0 rwm /dev/char/5:2 rwm char-136 rwm "
+        "/dev/char/10:200 rwm\nDevicePolicy s strict\n");
+    /* all; and all but one, which no unit can keep */
     rules[0].allow = true;
-    r.devices_n = 1;
-    golden(&r, V1, "DeviceAllow a(ss)\nDevicePolicy s auto\n");
+    golden_devices(NULL, rules, 1, OPEN);
     rules[1].allow = false;
-    r.devices_n = 2;
-    golden(&r, V1, "DeviceAllow a(ss)\nDevicePolicy s auto\n");
+    golden_devices(NULL, rules, 2, "linux.resources.devices[1]: " BUT_ONE);
+    golden_devices(NULL, rules + 1, 1, "linux.resources.devices[0]: " BUT_ONE);
+    /* but it is allowed again: all */
+    rules[2] = rules[1];
+    rules[2].allow = true;
+    golden_devices(NULL, rules, 3, OPEN);
+    rules[2].access = OCI_ACCESS_WRITE;
+    golden_devices(NULL, rules, 3, "linux.resources.devices[1]: " BUT_ONE);
     /* any major with one minor has no name */
     rules[0].allow = false;
     rules[1] = (struct oci_device_rule){true, OCI_RULE_CHAR, I64(-1), I64(5), OCI_ACCESS_READ};
-    golden(&r, V1, "DeviceAllow a(ss)\nDevicePolicy s auto\n");
+    golden_devices(NULL, rules, 2,
+                   "linux.resources.devices[1]: systemd has no name for \"c *:5 r\" on cgroup v1");
+}
+
+/* systemd takes the last of two that are about the same device; to the kernel they are one. */
+static void test_devices_said_twice(void **state)
+{
+    struct oci_device_rule rules[] = {
+        {.allow = false},
+        {true, OCI_RULE_CHAR, {.set = false}, {.set = false}, OCI_ACCESS_READ | OCI_ACCESS_WRITE},
+        {true, OCI_RULE_BLOCK, I64(8), I64(0), OCI_ACCESS_READ},
+        {true, OCI_RULE_BLOCK, I64(8), I64(0), OCI_ACCESS_WRITE},
+        {false, OCI_RULE_BLOCK, I64(8), I64(-1), OCI_ACCESS_READ},
+    };
+
+    (void)state;
+    golden_devices(NULL, rules, 4,
+                   "DeviceAllow a(ss) char-* rwm /dev/block/8:0 rw block-* m" DEFAULTS
+                   "\nDevicePolicy s strict\n");
+    golden_devices(NULL, rules, 5,
+                   "DeviceAllow a(ss) char-* rwm /dev/block/8:0 w block-* m" DEFAULTS
+                   "\nDevicePolicy s strict\n");
+    rules[0].allow = true;
+    golden_devices("c *:* m\nc 10:200 r", rules, 1, OPEN);
+    golden_devices("c *:* m\nb 8:0 r", rules + 1, 1,
+                   "DeviceAllow a(ss) char-* rwm /dev/block/8:0 r block-* m" DEFAULTS
+                   "\nDevicePolicy s strict\n");
+}
+
+/* What a unit is told of a list that is there already. */
+static void test_devices_now(void **state)
+{
+    static const char some[] = "c 1:3 rwm\nb 8:* r\nc *:5 r\nc 10:200 rw";
+    struct oci_device_rule disk = {false, OCI_RULE_BLOCK, I64(8), I64(1), OCI_ACCESS_WRITE};
+    struct oci_device_rule disks = {false, OCI_RULE_BLOCK, {.set = false}, {.set = false}, 0};
+    struct oci_device_rule fuse = {true, OCI_RULE_CHAR, I64(10), I64(229), OCI_ACCESS_READ};
+    struct oci_device_rule all = {.allow = true};
+
+    (void)state;
+    golden_devices("a *:* rwm", NULL, 0, OPEN);
+    golden_devices("", NULL, 0, "DeviceAllow a(ss)\nDevicePolicy s strict\n");
+    golden_devices(some, NULL, 0,
+                   "DeviceAllow a(ss) /dev/char/1:3 rwm block-8 r /dev/char/10:200 rw\n"
+                   "DevicePolicy s strict\n");
+    golden_devices(some, &all, 1, OPEN);
+    /* An update without a first rule for everything goes on from there. */
+    golden_devices("b 8:1 rw\nb 8:2 w", &disk, 1,
+                   "DeviceAllow a(ss) /dev/block/8:1 r /dev/block/8:2 w char-* m block-* m" DEFAULTS
+                   "\nDevicePolicy s strict\n");
+    golden_devices("b 8:1 rw\nb 8:2 w\nb 9:* r", &disks, 1,
+                   "DeviceAllow a(ss) char-* m block-* m" DEFAULTS "\nDevicePolicy s strict\n");
+    golden_devices("b 8:* r", &fuse, 1,
+                   "DeviceAllow a(ss) block-8 r /dev/char/10:229 r char-* m block-* m" DEFAULTS
+                   "\nDevicePolicy s strict\n");
+    golden_devices("a *:* rwm", &disk, 1, "linux.resources.devices[0]: " BUT_ONE);
+    golden_devices("a *:* rwm", &fuse, 1, OPEN);
 }
 
 /*
@@ -687,6 +777,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unified, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unified_wins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_now, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_said_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quotas, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
