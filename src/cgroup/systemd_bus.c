@@ -220,7 +220,7 @@ static int set(struct bus *b, struct err *err)
 
     bus_find_order(b);
     if (attempt(b, "set properties of", set_call, NULL, err) < 0)
-        return -1;
+        return err->errnum == ETIMEDOUT ? err_hint(err, "it may still be done") : -1;
     /* Without an answer the properties are set all the same. */
     if (has_devices(b->request))
         bus_get_string(b, MANAGER_PATH, MANAGER, "Version", version, sizeof version);

@@ -429,11 +429,9 @@ int bus_refused(struct bus *b, const char *what, int r, const sd_bus_error *erro
     const struct systemd_property *p = find_property(b, error->message);
     const char *unit = b->request->unit;
 
-    if (r == -ETIMEDOUT || bus_is_error(error, "org.freedesktop.DBus.Error.NoReply")) {
-        err_set(err, ETIMEDOUT, "systemd: %s %s: no reply on %s within %d s", what, unit,
-                b->request->bus, b->request->timeout / 1000);
-        return b->request->op == SYSTEMD_SET ? err_hint(err, "it may still be done") : -1;
-    }
+    if (r == -ETIMEDOUT || bus_is_error(error, "org.freedesktop.DBus.Error.NoReply"))
+        return err_set(err, ETIMEDOUT, "systemd: %s %s: no reply on %s within %d s", what, unit,
+                       b->request->bus, b->request->timeout / 1000);
     if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ECONNREFUSED || r == -ENOENT)
         return bus_unreachable(b, r, err);
     if (p && p->at_start && b->request->op == SYSTEMD_SET) {

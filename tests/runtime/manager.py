@@ -124,7 +124,7 @@ class Manager(threading.Thread):
         super().__init__(daemon=True)
         self.start_answer, self.stop_answer, self.version, self.state = start, stop, version, state
         self.calls, self.failure, self.conn, self.serial = [], None, None, 0
-        self.places, self.deaf, self.set_answer = [], False, None
+        self.places, self.deaf, self.set_answer = [], None, None     # deaf: True, or to a method
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(path)
         self.socket.listen()
@@ -194,7 +194,7 @@ class Manager(threading.Thread):
         begin = 16 + fields_size + -fields_size % 8
         values = unpack(data[begin:], 0, fields.get(8, ""))[0]
         self.calls.append((fields[3], values))
-        if self.deaf:
+        if self.deaf is True or self.deaf == fields[3]:
             return
         handler = getattr(self, "on_" + fields[3], None)
         if handler:

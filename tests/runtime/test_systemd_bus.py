@@ -233,7 +233,12 @@ def test_update_while_nobody_answers(fake, sd, bundle, document):
         assert p.returncode == 1
     assert c.status() == "running" and devices_of(c) == before
     assert number(where(c, "pids"), "pids.max") == 50
-    it.deaf = False
+    it.deaf = "SetUnitProperties"
+    result = sd.cmd("update", "--pids-limit", "60", c.id, env=SHORT).fails()
+    assert result.err == "ocirun: update: systemd: set properties of %s: no reply on unix:path=%s within %d s: Connection " \
+        "timed out; it may still be done\n" % (unit_of(c), PRIVATE, LIMIT)
+    assert c.status() == "running" and devices_of(c) == before and number(where(c, "pids"), "pids.max") == 50
+    it.deaf = None
     update(sd, c, document).ok()
     c.stop()
 
