@@ -56,6 +56,7 @@ def agrees(c, row, unit):
         assert show(unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("driver", ["systemd", "cgroupfs"])
 def test_update_matrix(sd, rt, bundle, driver):
     """Every limit by update, one after the other and in no order of names: unit and file agree, also
@@ -83,6 +84,7 @@ def test_update_matrix(sd, rt, bundle, driver):
     c.stop()
 
 
+@pytest.mark.machine
 def test_limits_at_create(sd, bundle):
     bundle.linux["resources"] = {
         "memory": {"limit": 100000000, "reservation": 40960000, "swap": 200000000},
@@ -169,6 +171,7 @@ def test_update_takes_back(sd, bundle):
     c.stop()
 
 
+@pytest.mark.machine
 def test_devices_survive_a_reload(sd, bundle):
     """What the list allows, and nothing else, also after systemd has applied its settings again."""
     bundle.all_caps()
@@ -196,6 +199,7 @@ def test_devices_survive_a_reload(sd, bundle):
     c.stop()
 
 
+@pytest.mark.machine
 def test_updates_of_devices_need_no_reload(sd, bundle):
     bundle.linux["resources"] = {"pids": {"limit": 50}, "devices": [{"allow": False}]}
     c = sd.hold(bundle)
@@ -207,6 +211,7 @@ def test_updates_of_devices_need_no_reload(sd, bundle):
     c.stop()
 
 
+@pytest.mark.machine
 def test_no_update_shuts_an_open_door(sd, bundle):
     """systemd writes a device list of v1 again whatever it is told: nobody inside sees it half written."""
     c = doors(sd, bundle, [{"allow": False}, {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}])
@@ -217,6 +222,7 @@ def test_no_update_shuts_an_open_door(sd, bundle):
     assert found["tries"] > 40 and found["refused"] == found["entered"] == 0, found
 
 
+@pytest.mark.machine
 @pytest.mark.parametrize("kind", ["prestart", "createRuntime"])
 def test_device_of_a_hook(sd, bundle, kind):
     """Let in by a file, past the unit: it stays through the limits that come after, an update, and a reload."""
@@ -235,6 +241,7 @@ def test_device_of_a_hook(sd, bundle, kind):
     c.stop()
 
 
+@pytest.mark.machine
 def test_all_devices_but_one(sd, bundle):
     """v1 can hold it, but no unit can: it would be forgotten at the next update."""
     one = {"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwm"}
