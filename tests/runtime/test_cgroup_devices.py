@@ -157,8 +157,7 @@ def test_a_hole_in_a_wildcard(rt, bundle):
     # nobody is to hold it
     other = rt.bundle()
     other.linux["resources"] = {"devices": HOLE}
-    c = rt.start(other.args("/bin/true"), globals=("--cgroup-manager", "disabled"))
-    c.wait()
+    rt.run(other.args("/bin/true"), globals=("--cgroup-manager", "disabled")).ok()
 
 
 def listed(c):
