@@ -58,8 +58,7 @@ def test_stage(crash, rt, side, table, stage, how):
     bundle = bundles.full(rt)
 
     if table in ("exec", "enter"):
-        bundle.hold().save()
-        rt.start(bundle, ident=ident)
+        rt.hold(bundle, ident=ident)
         inside = crash.take()
         result = rt.cmd("exec", ident, "/bin/true", env=env)
         found = crash.left(inside)

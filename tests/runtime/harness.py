@@ -312,13 +312,23 @@ def wait_status(status):
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def pid_wait(pid, deadline=10.0):
-    """Wait for a child (adopted or not) and return its status the way a shell shows it."""
-    fd = os.pidfd_open(pid)
+def ends(pid, timeout):
+    """Whether a child ends within so many seconds. At once: Popen.wait(timeout) looks every 50 ms in the end."""
     try:
-        assert select.select([fd], [], [], deadline * SLOWNESS)[0], "pid %d does not end" % pid
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:      # ended, and waited for
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
     finally:
         os.close(fd)
+
+
+def pid_wait(pid, deadline=10.0):
+    """Wait for a child (adopted or not) and return its status the way a shell shows it."""
+    assert ends(pid, deadline * SLOWNESS), "pid %d does not end" % pid
     return wait_status(os.waitpid(pid, 0)[1])
 
 
@@ -388,8 +398,8 @@ class Bundle:
         return self.args("/bin/sh", "-c", script)
 
     def hold(self):
-        """A program that says 'ready' and runs until it is told to end."""
-        return self.sh("trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
+        """A program that says 'ready', with all its processes, and runs until it is told to end."""
+        return self.sh("trap 'exit 0' TERM; sleep 1000 & echo ready; while :; do wait; sleep 1000 & done")
 
     def add_mount(self, destination, source=None, fstype=None, options=(), **more):
         entry = {"destination": destination}
@@ -583,9 +593,7 @@ class Runtime:
         return proc
 
     def finish(self, proc, timeout=TIMEOUT):
-        try:
-            rc = proc.wait(timeout)
-        except subprocess.TimeoutExpired:
+        if not ends(proc.pid, timeout):
             wchan = ""
             with contextlib.suppress(OSError):
                 wchan = read("/proc/%d/stack" % proc.pid)
@@ -593,9 +601,9 @@ class Runtime:
             proc.wait()
             raise AssertionError("%s: no end after %g s\n%s%s%s" % (
                 shlex.join(proc.args), timeout, proc.result_out.text(), proc.result_err.text(),
-                wchan)) from None
+                wchan))
         self.procs.remove(proc)
-        return Result(rc, proc.result_out, proc.result_err, proc.args)
+        return Result(proc.wait(), proc.result_out, proc.result_err, proc.args)
 
     def cmd(self, *args, timeout=TIMEOUT, input=None, **kw):
         if input is not None:
