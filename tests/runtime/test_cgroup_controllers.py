@@ -189,6 +189,42 @@ def test_network_on_v1(rt, bundle):
     c.stop()
 
 
+def test_realtime_on_v1(rt, bundle):
+    """A share of the parent's budget; period and runtime are only valid together, in whichever direction they change."""
+    top, parent = v1("cpu"), "/%s-parent" % rt.new_id()
+    if not os.path.exists(top + "/cpu.rt_runtime_us"):
+        pytest.skip("the kernel has no RT_GROUP_SCHED")
+    bundle.linux["cgroupsPath"] = parent + "/c"
+    bundle.linux["resources"] = {"cpu": {"realtimeRuntime": 200000, "realtimePeriod": 800000}}
+    bundle.process["scheduler"] = {"policy": "SCHED_FIFO", "priority": 10}
+    for hierarchy, _ in cgroup_mounts():
+        os.mkdir(hierarchy + parent)
+    try:
+        rt.failing_create(bundle, match="linux.resources.cpu.realtimeRuntime: .*; the parent cgroup's cpu.rt_runtime_us")
+        # enough for two: what has been removed counts until the kernel has let go of it
+        write(top + parent + "/cpu.rt_runtime_us", "900000")
+        assert rt.sh(bundle.args("/bin/helper", "sched")).startswith("1 0 10 ")
+        c = rt.hold(bundle)
+
+        def now():
+            return [int(file_of(c, "cpu", "cpu.rt_%s_us" % name)) for name in ("runtime", "period")]
+
+        assert now() == [200000, 800000]
+        for runtime, period in ((20000, 60000), (300000, 900000), (40000, 100000)):
+            rt.cmd("update", "--cpu-rt-runtime", runtime, "--cpu-rt-period", period, c.id).ok()
+            assert now() == [runtime, period]
+        wrong = update(rt, c, {"cpu": {"realtimeRuntime": 95000}}).fails().err
+        assert "linux.resources.cpu.realtimeRuntime: " in wrong and "the parent cgroup's cpu.rt_runtime_us" in wrong
+        assert now() == [40000, 100000]
+        c.stop()
+        # the program needs the budget that the configuration does not have
+        bundle.linux["resources"] = {}
+        assert "process.scheduler" in rt.run(bundle.args("/bin/true")).fails().err
+    finally:
+        for hierarchy, _ in cgroup_mounts():
+            os.rmdir(hierarchy + parent)
+
+
 def test_hugepages_on_v1(rt, bundle):
     v1("hugetlb")
     bundle.linux["resources"] = {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}]}
