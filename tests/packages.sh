@@ -8,7 +8,7 @@ PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev linux-libc-dev l
 PACKAGES_TRY="$PACKAGES_BUILD busybox-static"
 # shellcheck disable=SC2034
 PACKAGES_CHECK="$PACKAGES_BUILD git libcap-dev libcmocka-dev clang clang-format clang-tidy
-	libclang-rt-14-dev cppcheck shellcheck xz-utils python3 python3-pytest python3-jsonschema busybox-static
+	libclang-rt-14-dev ccache cppcheck shellcheck xz-utils python3 python3-pytest python3-jsonschema busybox-static
 	strace util-linux procps kmod iproute2"
 # shellcheck disable=SC2034
 PACKAGES_ENGINES="podman buildah containerd conmon runc crun catatonit tmux mmdebstrap"
