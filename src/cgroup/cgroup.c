@@ -16,14 +16,13 @@ int cgroup_frozen(const struct cgroup_record *record)
 {
     struct cgroup_place *v1 = cgroup_place_of(record, "freezer");
     struct cgroup_place *v2 = cgroup_place_of(record, "");
-    struct err ignored = ERR_INIT;
     int a = -1, b = -1;
 
-    if (v1 && cgroup_place_dir(v1, &ignored) >= 0)
-        a = cgroup_v1_frozen(v1->dir - 1);
+    if (v1)
+        a = cgroup_v1_frozen(v1);
     /* Somebody else may have used the other half of a hybrid: frozen is frozen. */
-    if (a <= 0 && v2 && cgroup_place_dir(v2, &ignored) >= 0)
-        b = cgroup_v2_frozen(v2->dir - 1);
+    if (a <= 0 && v2)
+        b = cgroup_v2_frozen(v2);
     return a > b ? a : b;
 }
 
@@ -90,17 +89,19 @@ int cgroup_oom_killed(const struct cgroup_record *record, char *text, size_t siz
         text[0] = '\0';
     if (!place)
         place = cgroup_place_of(record, "");
-    if (!place || (dir = cgroup_place_dir(place, &ignored)) < 0)
+    if (!place)
         return -1;
-    kills = place->v2 ? cgroup_read_number_at(dir, "memory.events", "oom_kill")
-                      : cgroup_read_number_at(dir, "memory.oom_control", "oom_kill");
-    if (kills > 0 && text && place->v2)
+    kills =
+        cgroup_place_number(place, place->v2 ? "memory.events" : "memory.oom_control", "oom_kill");
+    if (kills <= 0 || !text || (dir = cgroup_place_dir(place, &ignored)) < 0)
+        return kills < 0 ? -1 : kills > 0;
+    if (place->v2)
         oom_text(cgroup_read_number_at(dir, "memory.max", NULL),
                  cgroup_read_number_at(dir, "memory.peak", NULL), text, size);
-    else if (kills > 0 && text)
+    else
         oom_text(cgroup_read_number_at(dir, "memory.limit_in_bytes", NULL),
                  cgroup_read_number_at(dir, "memory.max_usage_in_bytes", NULL), text, size);
-    return kills < 0 ? -1 : kills > 0;
+    return 1;
 }
 
 void cgroup_release(const struct cgroup_record *record)

@@ -229,6 +229,13 @@ int cgroup_clear(const struct cgroup_record *record, struct err *err);
  */
 int cgroup_oom_killed(const struct cgroup_record *record, char *text, size_t size);
 
+/**
+ * cgroup_keep_mounts - for who looks at many containers: from true to false the mounts that
+ * cgroup_frozen() and cgroup_oom_killed() read below are opened and verified once, not for each
+ * The records that are looked at in between have to stay in memory until then.
+ */
+void cgroup_keep_mounts(bool keep);
+
 /** cgroup_release - close the directories that the record's places keep open. Optional: they are
  * close-on-exec; a long-lived process calls it when it is through with the record. */
 void cgroup_release(const struct cgroup_record *record);

@@ -6,7 +6,8 @@
  * after fstatfs(2) named the filesystem: /sys/fs/cgroup itself is a tmpfs on v1, in which anybody
  * may have made a directory that looks like one. Below the verified mount nothing is followed and
  * no other filesystem is entered; a verified directory is kept open in its place, so that making,
- * entering and limiting cost one open of it.
+ * entering and limiting cost one open of it. Who looks at one file of each of many containers keeps
+ * the verified mounts open instead, and opens nothing below them but the file.
  *
  * Names inside come from tables, never with a '/'. A cgroup that a container may write to can be
  * nested deeper than PATH_MAX and wider than RLIMIT_NOFILE: trees are lists of paths, opened piece
@@ -82,6 +83,47 @@ int cgroup_place_dir(struct cgroup_place *place, struct err *err)
     return place->dir - 1;
 }
 
+/* Controllers that are asked about and v2; what else there is in records is opened each time. */
+#define KEPT_MAX 4
+
+static struct {
+    bool on;
+    size_t n;
+    struct {
+        const struct cgroup_place *place; /* of the first record that had it */
+        int fd;
+    } list[KEPT_MAX];
+} kept;
+
+void cgroup_keep_mounts(bool keep)
+{
+    kept.on = keep;
+    while (!keep && kept.n > 0)
+        fd_close(kept.list[--kept.n].fd);
+}
+
+/* Whether the place's mount is kept; @fd: the verified mount, not the caller's to close, or -1 of
+ * one that could not be opened, which is not tried again either. */
+static bool mount_kept(const struct cgroup_place *place, int *fd)
+{
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 0; i < kept.n; i++) {
+        const struct cgroup_place *p = kept.list[i].place;
+
+        if (p->v2 == place->v2 && strcmp(p->mount, place->mount) == 0) {
+            *fd = kept.list[i].fd;
+            return true;
+        }
+    }
+    if (!kept.on || kept.n == KEPT_MAX)
+        return false;
+    *fd = cgroup_mount_open(place, &ignored);
+    kept.list[kept.n].place = place;
+    kept.list[kept.n++].fd = *fd;
+    return true;
+}
+
 /* Nothing mounted over a cgroup is one of ours. Without openat2 (5.6, or a filter) O_NOFOLLOW has
  * to do: there are no links in a cgroup filesystem. */
 static int open_piece(int at, const char *piece)
@@ -146,9 +188,10 @@ int cgroup_write_at(int dir, const char *name, const char *value)
     return n == (ssize_t)len ? 0 : -1;
 }
 
-int cgroup_read_at(int dir, const char *name, char *buf, size_t size)
+/* @opened is closed; -1 is what could not be opened. */
+static int read_small(int opened, char *buf, size_t size)
 {
-    _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int fd = opened;
     ssize_t n;
 
     if (fd < 0)
@@ -164,15 +207,35 @@ int cgroup_read_at(int dir, const char *name, char *buf, size_t size)
     return (int)n;
 }
 
-int64_t cgroup_read_number_at(int dir, const char *name, const char *key)
+int cgroup_read_at(int dir, const char *name, char *buf, size_t size)
 {
-    char buf[4096], *end;
-    const char *p = buf;
+    return read_small(openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), buf, size);
+}
+
+int cgroup_place_read(struct cgroup_place *place, const char *name, char *buf, size_t size)
+{
+    struct err ignored = ERR_INIT;
+    char path[PATH_MAX];
+    int dir, mount;
+
+    /* A path that the name makes too long is opened in two. */
+    if (place->dir == 0 && mount_kept(place, &mount) &&
+        snprintf(path, sizeof path, "%s/%s", place->path[1] ? place->path : "", name) <
+            (int)sizeof path)
+        return mount < 0
+                   ? -1
+                   : read_small(path_open_beneath(mount, path + 1, O_RDONLY, &ignored), buf, size);
+    dir = cgroup_place_dir(place, &ignored);
+    return dir < 0 ? -1 : cgroup_read_at(dir, name, buf, size);
+}
+
+/* The number in the text of a file, or the one after @key. */
+static int64_t number_in(const char *p, const char *key)
+{
+    char *end;
     size_t len = key ? strlen(key) : 0;
     unsigned long long value;
 
-    if (cgroup_read_at(dir, name, buf, sizeof buf) < 0)
-        return -1;
     while (key && (strncmp(p, key, len) != 0 || p[len] != ' ')) {
         p = strchr(p, '\n');
         if (!p)
@@ -185,6 +248,20 @@ int64_t cgroup_read_number_at(int dir, const char *name, const char *key)
     if (end == p || errno != 0 || *p == '-')
         return -1;
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+int64_t cgroup_read_number_at(int dir, const char *name, const char *key)
+{
+    char buf[4096];
+
+    return cgroup_read_at(dir, name, buf, sizeof buf) < 0 ? -1 : number_in(buf, key);
+}
+
+int64_t cgroup_place_number(struct cgroup_place *place, const char *name, const char *key)
+{
+    char buf[4096];
+
+    return cgroup_place_read(place, name, buf, sizeof buf) < 0 ? -1 : number_in(buf, key);
 }
 
 static int tree_add(struct cgroup_tree *tree, const char *parent, const char *name)

@@ -139,6 +139,11 @@ int cgroup_read_at(int dir, const char *name, char *buf, size_t size);
  * (@key NULL: the whole file); -1 if there is none */
 int64_t cgroup_read_number_at(int dir, const char *name, const char *key);
 
+/** cgroup_place_read, cgroup_place_number - cgroup_read_at(), cgroup_read_number_at() of a place,
+ * opened if need be: its directory, or no more than the file while mounts are kept */
+int cgroup_place_read(struct cgroup_place *place, const char *name, char *buf, size_t size);
+int64_t cgroup_place_number(struct cgroup_place *place, const char *name, const char *key);
+
 /** Paths of a cgroup and all below it, relative to it; parents come before their children. */
 struct cgroup_tree {
     char **paths; /* paths[0] is "" */
@@ -400,7 +405,7 @@ bool cgroup_backoff_wait(struct cgroup_backoff *b); /* false: the time is over *
 int cgroup_v1_cpuset_fill(const struct cgroup_place *place, int mount, struct err *err);
 
 /** cgroup_v1_frozen - 1, 0, or -1 if it cannot be told */
-int cgroup_v1_frozen(int dir);
+int cgroup_v1_frozen(struct cgroup_place *place);
 int cgroup_v1_freeze(struct cgroup_place *place, bool freeze, struct err *err);
 
 /** cgroup_v1_has_children - whether there are cgroups below the place, whose directory is open */
@@ -448,7 +453,7 @@ char *cgroup_undo_value(const char *file, const char *content, const char *writt
  * Returns 0 (also when the cgroup is gone), or -1 with errno (ETIMEDOUT).
  */
 int cgroup_v2_wait(int dir, const char *key, int64_t value, int milliseconds);
-int cgroup_v2_frozen(int dir);
+int cgroup_v2_frozen(struct cgroup_place *place);
 int cgroup_v2_freeze(struct cgroup_place *place, bool freeze, struct err *err);
 
 /* ---- processes.c ---- */

@@ -87,9 +87,9 @@ static int check_usable(struct cgroup_place *place, bool made, struct err *err)
     if (made && !strchr(place->path + 1, '/'))
         return 0;
     if (place->v2)
-        frozen = cgroup_v2_frozen(place->dir - 1);
+        frozen = cgroup_v2_frozen(place);
     else if (freezer)
-        frozen = cgroup_v1_frozen(place->dir - 1);
+        frozen = cgroup_v1_frozen(place);
     if (frozen <= 0)
         return 0;
     err_set(err, 0, "cgroup %s is frozen", place->path);

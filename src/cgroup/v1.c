@@ -79,11 +79,11 @@ int cgroup_v1_cpuset_fill(const struct cgroup_place *place, int mount, struct er
     return 0;
 }
 
-int cgroup_v1_frozen(int dir)
+int cgroup_v1_frozen(struct cgroup_place *place)
 {
     char state[32];
 
-    if (cgroup_read_at(dir, "freezer.state", state, sizeof state) < 0)
+    if (cgroup_place_read(place, "freezer.state", state, sizeof state) < 0)
         return -1;
     return strcmp(state, "THAWED") != 0;
 }

@@ -62,9 +62,9 @@ int cgroup_v2_wait(int dir, const char *key, int64_t value, int milliseconds)
     }
 }
 
-int cgroup_v2_frozen(int dir)
+int cgroup_v2_frozen(struct cgroup_place *place)
 {
-    int64_t frozen = cgroup_read_number_at(dir, "cgroup.events", "frozen");
+    int64_t frozen = cgroup_place_number(place, "cgroup.events", "frozen");
 
     return frozen < 0 ? -1 : frozen > 0;
 }

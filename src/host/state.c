@@ -95,6 +95,7 @@ int container_list(const struct runtime *rt, struct oci_arena *arena, struct oci
         fd_close(root);
         return err_errno(err, "read the state directory");
     }
+    cgroup_keep_mounts(true);
     while ((e = readdir(d))) {
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, ".cache"))
             continue;
@@ -102,6 +103,7 @@ int container_list(const struct runtime *rt, struct oci_arena *arena, struct oci
             room = room ? room * 2 : 16;
             grown = oci_alloc(arena, room * sizeof *list);
             if (!grown) {
+                cgroup_keep_mounts(false);
                 closedir(d);
                 return err_set(err, ENOMEM, "list");
             }
@@ -112,6 +114,7 @@ int container_list(const struct runtime *rt, struct oci_arena *arena, struct oci
         if (read_one(dirfd(d), e->d_name, arena, &list[*n]))
             (*n)++;
     }
+    cgroup_keep_mounts(false);
     closedir(d);
     *states = list;
     return 0;

@@ -563,6 +563,22 @@ static void test_device_list(void **state)
 
 /* ---- freezing and signals ---- */
 
+/* As list asks: below mounts that stay open, without the directories of the record. */
+static int frozen_below_mounts(void)
+{
+    int first, second;
+
+    cgroup_release(&record);
+    cgroup_keep_mounts(true);
+    first = cgroup_frozen(&record);
+    second = cgroup_frozen(&record);
+    cgroup_keep_mounts(false);
+    assert_int_equal(first, second);
+    for (size_t i = 0; i < record.places_n; i++)
+        assert_int_equal(record.places[i].dir, 0);
+    return first;
+}
+
 static void freeze_and_kill(void)
 {
     pid_t pid = child(NULL);
@@ -570,8 +586,10 @@ static void freeze_and_kill(void)
     assert_int_equal(cgroup_frozen(&record), 0);
     ok(cgroup_freeze(&record, true, &e));
     assert_int_equal(cgroup_frozen(&record), 1);
+    assert_int_equal(frozen_below_mounts(), 1);
     ok(cgroup_freeze(&record, false, &e));
     assert_int_equal(cgroup_frozen(&record), 0);
+    assert_int_equal(frozen_below_mounts(), 0);
     ok(cgroup_signal_all(&record, SIGUSR1, &e));
     assert_true(killed(pid, SIGUSR1));
     /* A paused one dies of SIGKILL. */
