@@ -141,6 +141,17 @@ enum cgroup_which { CGROUP_ALL, CGROUP_V1, CGROUP_V2 };
 int cgroup_enter(const struct cgroup_record *record, pid_t pid, enum cgroup_which which,
                  struct err *err);
 
+/** cgroup_on_v1 - whether any of the places is of cgroup v1 */
+bool cgroup_on_v1(const struct cgroup_record *record);
+
+/**
+ * cgroup_before_ids - whether a process has to be moved before it is anybody but the caller
+ * Into a place of v1 an ordinary user moves only processes with the own uid, which those of a
+ * container with ids of /etc/subuid lose. Who has capabilities over their user namespace is not
+ * asked. Source: Linux, kernel/cgroup/cgroup-v1.c, __cgroup1_procs_write().
+ */
+bool cgroup_before_ids(const struct cgroup_record *record);
+
 /**
  * cgroup_alone - whether @pid is the only process there, once it has entered
  * cgroup_prepare() looks before: of two that do so at the same time, both may find it empty. -1: it

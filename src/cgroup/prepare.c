@@ -271,6 +271,15 @@ static int enter_failed(const struct cgroup_place *place, pid_t pid, int errnum,
     return -1;
 }
 
+bool cgroup_on_v1(const struct cgroup_record *record)
+{
+    for (size_t i = 0; i < record->places_n; i++) {
+        if (!record->places[i].v2)
+            return true;
+    }
+    return false;
+}
+
 size_t cgroup_tasks_fds(const struct cgroup_record *record, int *fds, size_t max)
 {
     struct err ignored;

@@ -106,6 +106,11 @@ bool cgroup_may_enter(const struct cgroup_place *place, int *above)
     return true;
 }
 
+bool cgroup_before_ids(const struct cgroup_record *record)
+{
+    return cgroup_on_v1(record) && cgroup_unprivileged();
+}
+
 const char *cgroup_user_unit(const char *path, char *buf, size_t size)
 {
     for (const char *p = path; p && *p; p = strchr(p, '/')) {

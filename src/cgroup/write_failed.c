@@ -57,7 +57,8 @@ static void hint_invalid(const struct cgroup_write *row, bool v2, struct err *er
     else if (strcmp(row->member, "memory.limit") == 0 && !v2)
         err_hint(err, "it cannot be above memory.swap, which is memory plus swap: set both");
     else if (strncmp(row->member, "cpu.realtime", 12) == 0)
-        err_hint(err, "the parent cgroup's %s has to allow it", row->file);
+        err_hint(err, "the parent cgroup's %s has to allow it beside the other cgroups below it",
+                 row->file);
     else if (strcmp(row->member, "cpu.shares") == 0)
         err_hint(err, "a group with cpu.idle has no shares");
     else if (strncmp(row->member, "cpu.", 4) == 0)

@@ -212,7 +212,6 @@ static int rootfs_prepare(struct creation *c, struct err *err)
 static int init_spawn(void *subject, struct err *err)
 {
     struct creation *c = subject;
-    int result;
 
     if (rootfs_prepare(c, err) < 0 || notify_prepare(c, err) < 0 ||
         hooks_output(&c->record, &c->spawn.fds[SETUP_FD_HOOKS_OUT],
@@ -225,8 +224,15 @@ static int init_spawn(void *subject, struct err *err)
     c->spawn.fds[SETUP_FD_LISTEN] = c->listen;
     c->spawn.fds[SETUP_FD_PROC] = c->proc;
     c->spawn.fds[SETUP_FD_TRACE] = trace_fd();
-    result = spawn_init(&c->spawn, err);
-    if (result < 0)
+    if (spawn_clone(&c->spawn, err) < 0)
+        return -1;
+    if (cgroup_before_ids(&c->record.cgroup)) {
+        if (cgroup_make(c, err) < 0)
+            return -1;
+        if (spawn_enter_before_ids(&c->spawn, &c->record.cgroup, err) < 0)
+            return explain(c, err);
+    }
+    if (spawn_init(&c->spawn, err) < 0)
         return explain(c, err);
     return limits_oom_score(c->spawn.pid, c->bundle.config.process, err);
 }

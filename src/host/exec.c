@@ -246,6 +246,10 @@ static int spawn_process(void *subject, struct err *err)
         if (x->signals < 0 || interrupt_watch(err) < 0)
             return -1;
     }
+    if (spawn_clone(&x->spawn, err) < 0)
+        return -1;
+    if (cgroup_before_ids(&x->cgroup) && spawn_enter_before_ids(&x->spawn, &x->cgroup, err) < 0)
+        return explain(x, err);
     if (spawn_init(&x->spawn, err) < 0)
         return explain(x, err);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
@@ -260,7 +264,7 @@ static int spawn_process(void *subject, struct err *err)
 static void kill_process(void *subject)
 {
     struct execution *x = subject;
-    bool dies = !spawn_enters_itself(&x->cgroup) || cgroup_frozen(&x->cgroup) != 1;
+    bool dies = !cgroup_on_v1(&x->cgroup) || cgroup_frozen(&x->cgroup) != 1;
 
     /* In a container that v1 has frozen, when it is resumed. */
     spawn_kill(&x->spawn, dies ? x->rt->timeout : 0);

@@ -214,11 +214,7 @@ static pid_t clone_child(struct spawn *s, struct err *err)
 
 bool spawn_enters_itself(const struct cgroup_record *cgroup)
 {
-    for (size_t i = 0; i < cgroup->places_n; i++) {
-        if (!cgroup->places[i].v2)
-            return true;
-    }
-    return false;
+    return cgroup_on_v1(cgroup) && !cgroup_before_ids(cgroup);
 }
 
 static int proceed(const struct spawn *s, struct err *err)
@@ -272,6 +268,14 @@ int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool
     return n > 0 || go_on ? proceed(s, err) : 0;
 }
 
+int spawn_enter_before_ids(struct spawn *s, const struct cgroup_record *cgroup, struct err *err)
+{
+    if (cgroup_enter(cgroup, s->pid, s->in_cgroup ? CGROUP_V1 : CGROUP_ALL, err) < 0)
+        return not_there(err);
+    s->in_cgroup = true;
+    return 0;
+}
+
 void spawn_deadline(const struct spawn *s, int timeout)
 {
     const struct timeval deadline = {timeout / 1000, timeout % 1000 * 1000};
@@ -279,7 +283,7 @@ void spawn_deadline(const struct spawn *s, int timeout)
     setsockopt(s->sock, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
 }
 
-static int start_child(struct spawn *s, struct err *err)
+int spawn_clone(struct spawn *s, struct err *err)
 {
     _cleanup_close_ int theirs = -1;
     int pair[2];
@@ -383,8 +387,6 @@ int spawn_init(struct spawn *s, struct err *err)
 {
     struct protocol_message m;
 
-    if (start_child(s, err) < 0)
-        return -1;
     /* Into namespaces that exist it goes as soon as it has its set-up. */
     if (s->plan.child.join[0])
         spawn_forget_self(s);

@@ -22,7 +22,7 @@ struct spawn {
     int sock;       /* our end */
     pid_t pid;      /* of init; our child */
     int pidfd;      /* -1 where the kernel has none */
-    bool in_cgroup; /* CLONE_INTO_CGROUP worked */
+    bool in_cgroup; /* CLONE_INTO_CGROUP worked, or spawn_enter_before_ids() */
     int self;       /* the protected copy of the runtime's file, see spawn_forget_self() */
 };
 #define SPAWN_INIT                                                                                 \
@@ -30,8 +30,17 @@ struct spawn {
         .into_cgroup = -1, .sock = -1, .pid = -1, .pidfd = -1, .self = -1                          \
     }
 
-/** spawn_init - clone, execute init, send it its set-up, map ids; on failure spawn_kill() cleans up
- */
+struct cgroup_record;
+
+/** spawn_clone - make the process, which then waits for spawn_init(); on failure, here and there,
+ * spawn_kill() cleans up */
+int spawn_clone(struct spawn *s, struct err *err);
+
+/** spawn_enter_before_ids - between the two, where cgroup_before_ids() says so, instead of
+ * SETUP_CGROUPS: have it in its cgroups while it has the caller's uid */
+int spawn_enter_before_ids(struct spawn *s, const struct cgroup_record *cgroup, struct err *err);
+
+/** spawn_init - map its ids, have it execute init, send that its set-up */
 int spawn_init(struct spawn *s, struct err *err);
 
 /** spawn_forget_self - close our fd of the protected copy: before anything of the container can
@@ -44,11 +53,11 @@ void spawn_forget_self(struct spawn *s);
  * @go_on: let it go on from there as well (PROCEED); otherwise that is the caller's to say
  * SETUP_CGROUPS in the set-up (spawn_enters_itself()): init moves itself where that is cheaper.
  */
-struct cgroup_record;
 int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool go_on,
                        struct err *err);
 
-/** spawn_enters_itself - whether there are cgroups that init enters by itself: those of v1 */
+/** spawn_enters_itself - whether there are cgroups that init enters by itself: those of v1, but for
+ * an ordinary user's */
 bool spawn_enters_itself(const struct cgroup_record *cgroup);
 
 /** spawn_deadline - from now on the child may be silent for @timeout milliseconds; 0: for ever */

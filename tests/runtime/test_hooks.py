@@ -501,7 +501,7 @@ def test_hook_background_child_does_not_block(rt, bundle):
     bundle.hook("createRuntime", "sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > " + log_of(rt))
     rt.create(bundle.args("/bin/true"))
     pid = int(read(log_of(rt)))
-    assert read("/proc/%d/comm" % pid) == "sleep\n"
+    until(lambda: read("/proc/%d/comm" % pid) == "sleep\n", "the program of the hook's child")
     os.kill(pid, 9)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 
 import harness
 import ordinary
-from harness import TOKEN, cgroup_of, read, receive_fd, until, write
+from harness import TOKEN, cgroup_of, pid_wait, read, receive_fd, until, write
 
 pytestmark = pytest.mark.ocirun_only
 
@@ -82,6 +83,12 @@ class AsUser(harness.Runtime):
     def one_map(self, bundle, container_id=0):
         for kind, ident in (("uid", self.user.uid), ("gid", self.user.gid)):
             bundle.linux[kind + "Mappings"] = [{"containerID": container_id, "hostID": ident, "size": 1}]
+        return bundle
+
+    def granted(self, bundle, size=1000):
+        """No process of the container is the user."""
+        for kind in "uid", "gid":
+            bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": self.user.first, "size": size}]
         return bundle
 
     def ranges(self, bundle, size=None):
@@ -251,12 +258,10 @@ def test_notify(rt, mapped):
     c.stop()
 
 
-def test_notify_out_of_reach(rt, user):
+def test_notify_out_of_reach(rt):
     """The state directory is closed to everybody whom the container knows: it is not told of a socket."""
     _, env = notify_socket(rt)
-    bundle = rt.bundle("echo ${NOTIFY_SOCKET-none}; ls /run; exec sleep 1000")
-    for kind in "uid", "gid":
-        bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": user.first, "size": 10}]
+    bundle = rt.granted(rt.bundle("echo ${NOTIFY_SOCKET-none}; ls /run; exec sleep 1000"))
     c = rt.create(bundle, env=env)
     rt.cmd("start", c.id, env=env).ok()
     c.wait_out("none\n")
@@ -490,11 +495,9 @@ def test_oom_score(rt):
     assert result.out == "%d\n" % int(read("/proc/self/oom_score_adj")) and result.err == ""
 
 
-def test_closed_directory(rt, user):
+def test_closed_directory(rt):
     """id 0 of the container is somebody else on the machine, who may not pass."""
-    bundle = rt.bundle("true")
-    for kind in "uid", "gid":
-        bundle.linux[kind + "Mappings"] = [{"containerID": 0, "hostID": user.first, "size": 1000}]
+    bundle = rt.granted(rt.bundle("true"))
     rt.run(bundle).ok()
     os.chmod(bundle.dir, 0o700)
     rt.refuses(bundle, r"rootfs .*Permission denied; a directory above it is closed")
@@ -953,6 +956,70 @@ def test_delegated_relative_path(rt, delegation):
     assert read(d.path("%s/own/sub/c/%s" % (TOKEN, file))).strip() == value
     c.stop()
     os.rmdir(d.path(TOKEN + "/own/sub"))
+
+
+@pytest.fixture
+def given_v1(rt, user):
+    """A cgroup of v1 that root hands to the user, in which the runtime begins: the path of the container's."""
+    if not user.is_root_test:
+        pytest.skip("needs root to delegate a cgroup")
+    top = next((path for path, names in harness.cgroup_mounts() if "pids" in names), None)
+    if not top:
+        pytest.skip("needs the pids controller on cgroup v1")
+    path = os.path.join(top, TOKEN + "-given")
+    os.mkdir(path)
+    rt.cleanups.append(lambda: until(lambda: remove(path), "the end of " + path))
+    rt.own(path, path + "/cgroup.procs", path + "/tasks")
+    rt.prefix = ["sh", "-c", 'set -e; echo $$ > %s/cgroup.procs; exec setpriv --reuid %d --regid %d --clear-groups "$@"'
+                 % (path, user.uid, user.gid), "sh"]
+    popen = rt.popen
+    rt.popen = lambda *args, **kw: popen(*args, as_root=True, **kw)
+    return lambda c: "%s/%s" % (path, c.id)
+
+
+IDS = {"own": AsUser.one_map, "own and granted": AsUser.ranges, "granted": AsUser.granted}
+
+
+@pytest.mark.quick
+@pytest.mark.machine
+@pytest.mark.parametrize("ids", list(IDS))
+def test_given_cgroup_of_v1(rt, given_v1, ids):
+    """Whoever the container's processes are on the machine, they are moved into it."""
+    bundle = IDS[ids](rt, rt.bundle())
+    bundle.linux["resources"] = {"pids": {"limit": 64}}
+    c = rt.hold(bundle)
+    path = given_v1(c)
+    inside = lambda: {int(pid) for pid in read(path + "/cgroup.procs").split()}
+    before = inside()
+    assert c.pid in before and read(path + "/pids.max") == "64\n"
+    rt.cmd("update", "--pids-limit", "32", c.id).ok()
+    assert read(path + "/pids.max") == "32\n"
+    pid_file = rt.path("pid")
+    rt.cmd("exec", "--detach", "--pid-file", pid_file, c.id, "/bin/sleep", "1000").ok()
+    pid = int(read(pid_file))
+    assert inside() - before == {pid}
+    assert rt.cmd("exec", c.id, "/bin/id", "-u").ok().out == "0\n"
+    os.kill(pid, signal.SIGKILL)
+    pid_wait(pid)       # the container's init ends only after that
+    c.stop()
+    assert not os.path.exists(path)
+    rt.refuses(bundle.args("/nonexistent"), "/nonexistent")
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize("ids", list(IDS))
+def test_unit_of_the_own_manager(rt, user, ids):
+    session = "/run/user/%d" % user.uid
+    if not os.path.exists(session + "/systemd/private"):
+        pytest.skip("needs a manager of the user")
+    rt.root, rt.env = session + "/ocirun", rt.without(XDG_RUNTIME_DIR=session)
+    systemd = ("--cgroup-manager", "systemd")
+    bundle = IDS[ids](rt, rt.bundle())
+    c = rt.hold(bundle, globals=systemd)
+    assert "/ocirun-%s.scope" % c.id in read("/proc/%d/cgroup" % c.pid)
+    assert c.sh("echo in") == "in\n"
+    rt.cmd("delete", "--force", c.id).ok()
+    rt.refuses(bundle.args("/nonexistent"), "/nonexistent", globals=systemd)
 
 
 @pytest.mark.machine
