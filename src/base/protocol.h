@@ -123,6 +123,9 @@ struct protocol_plan {
     bool fork;         /* fork again (CLONE_PARENT): the child is init */
     bool wait_cgroup;  /* wait for the PROCEED that says that we are in the cgroup */
     uint64_t unshare_late; /* after that: CLONE_NEWCGROUP */
+    /* setresuid(0) after that: until then we have the uid of the host side, which may not be able
+     * to move others (cgroup_before_ids()) */
+    bool become_root_late;
 };
 
 struct protocol_setup {

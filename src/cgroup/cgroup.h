@@ -147,8 +147,8 @@ bool cgroup_on_v1(const struct cgroup_record *record);
 /**
  * cgroup_before_ids - whether a process has to be moved before it is anybody but the caller
  * Into a place of v1 an ordinary user moves only processes with the own uid, which those of a
- * container with ids of /etc/subuid lose. Who has capabilities over their user namespace is not
- * asked. Source: Linux, kernel/cgroup/cgroup-v1.c, __cgroup1_procs_write().
+ * container with ids of /etc/subuid lose when it is made. Who has capabilities over their user
+ * namespace is not asked. Source: Linux, kernel/cgroup/cgroup-v1.c, __cgroup1_procs_write().
  */
 bool cgroup_before_ids(const struct cgroup_record *record);
 

@@ -119,6 +119,10 @@ static bool mount_kept(const struct cgroup_place *place, int *fd)
     if (!kept.on || kept.n == KEPT_MAX)
         return false;
     *fd = cgroup_mount_open(place, &ignored);
+    /* No room for an fd is no property of the mount. */
+    if (*fd < 0 &&
+        (ignored.errnum == EMFILE || ignored.errnum == ENFILE || ignored.errnum == ENOMEM))
+        return false;
     kept.list[kept.n].place = place;
     kept.list[kept.n++].fd = *fd;
     return true;

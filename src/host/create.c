@@ -226,6 +226,7 @@ static int init_spawn(void *subject, struct err *err)
     c->spawn.fds[SETUP_FD_TRACE] = trace_fd();
     if (spawn_clone(&c->spawn, err) < 0)
         return -1;
+    /* Into v1 nobody of the container's could be moved by an ordinary user, once there are maps. */
     if (cgroup_before_ids(&c->record.cgroup)) {
         if (cgroup_make(c, err) < 0)
             return -1;
@@ -474,7 +475,7 @@ static const struct stage create_stages[] = {
     {"cgroup", cgroup_make_early, cgroup_unmake, "2: v2 before clone, for CLONE_INTO_CGROUP"},
     {"unmount", NULL, unmount_outside, "12: mounts outside a mount namespace"},
     {"init", init_spawn, init_kill, "2: namespaces exist, ids are mapped"},
-    {"cgroup-enter", cgroup_join, NULL, "2: v1 is made, entered; before the cgroup namespace"},
+    {"cgroup-enter", cgroup_join, NULL, "2: v1 is made, entered, unless by init"},
     {"mount-sources", send_mount_sources, NULL, "2: opened in the runtime's view"},
     {"seccomp", seccomp_prepare, NULL, "2: compiled while init mounts"},
     {"mounted", wait_mounted, NULL, "2: everything is mounted"},

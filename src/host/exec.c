@@ -229,7 +229,7 @@ static int spawn_process(void *subject, struct err *err)
     x->spawn.plan.child.wait_cgroup = true;
     if (fill_setup(x, err) < 0)
         return -1;
-    if (spawn_enters_itself(&x->cgroup))
+    if (cgroup_on_v1(&x->cgroup))
         x->setup.flags |= SETUP_CGROUPS;
     x->spawn.fds[SETUP_FD_CONFIG] = document_fd(x, err);
     if (x->spawn.fds[SETUP_FD_CONFIG] < 0)
@@ -246,11 +246,7 @@ static int spawn_process(void *subject, struct err *err)
         if (x->signals < 0 || interrupt_watch(err) < 0)
             return -1;
     }
-    if (spawn_clone(&x->spawn, err) < 0)
-        return -1;
-    if (cgroup_before_ids(&x->cgroup) && spawn_enter_before_ids(&x->spawn, &x->cgroup, err) < 0)
-        return explain(x, err);
-    if (spawn_init(&x->spawn, err) < 0)
+    if (spawn_clone(&x->spawn, err) < 0 || spawn_init(&x->spawn, err) < 0)
         return explain(x, err);
     if (limits_oom_score(x->spawn.pid, &x->process, err) < 0)
         return -1;

@@ -117,7 +117,7 @@ int namespaces_plan(struct creation *c, struct err *err)
     plan_make(&in, &c->spawn.plan);
     /* Even if it is not: a mount of type cgroup shows where init is. */
     c->spawn.plan.child.wait_cgroup |= c->record.cgroup.places_n > 0;
-    if (spawn_enters_itself(&c->record.cgroup))
+    if (cgroup_on_v1(&c->record.cgroup) && !cgroup_before_ids(&c->record.cgroup))
         c->setup.flags |= SETUP_CGROUPS;
     c->spawn.maps = c->bundle.config.linux_;
     c->record.chroot = in.kind[OCI_NS_MOUNT] != PLAN_NEW;

@@ -121,5 +121,5 @@ void plan_exec(uint64_t mask, bool privileged, struct plan *out)
         out->child.join[n++] = mask;
     }
     out->child.fork = (mask & CLONE_NEWPID) != 0;
-    out->child.become_root = (mask & CLONE_NEWUSER) != 0;
+    out->child.become_root_late = (mask & CLONE_NEWUSER) != 0;
 }

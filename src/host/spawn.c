@@ -112,6 +112,8 @@ __attribute__((noreturn)) static void child(const struct spawn *s, int self, int
     int low = preserve ? (int)(PROTOCOL_PRESERVE_BASE + preserve) : PROTOCOL_FD + 1;
     int given = sock;
 
+    /* Or the other end would never be seen to close, should the host side end here. */
+    close(s->sock);
     /* The socket and the file out of the way of both ranges. */
     sock = fcntl(sock, F_DUPFD_CLOEXEC, low);
     self = fcntl(self, F_DUPFD_CLOEXEC, low);
@@ -210,11 +212,6 @@ static pid_t clone_child(struct spawn *s, struct err *err)
         hint_namespaces(s->plan.clone, err);
     }
     return pid;
-}
-
-bool spawn_enters_itself(const struct cgroup_record *cgroup)
-{
-    return cgroup_on_v1(cgroup) && !cgroup_before_ids(cgroup);
 }
 
 static int proceed(const struct spawn *s, struct err *err)

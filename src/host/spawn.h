@@ -51,14 +51,10 @@ void spawn_forget_self(struct spawn *s);
 /**
  * spawn_enter_cgroup - have init in its cgroups
  * @go_on: let it go on from there as well (PROCEED); otherwise that is the caller's to say
- * SETUP_CGROUPS in the set-up (spawn_enters_itself()): init moves itself where that is cheaper.
+ * SETUP_CGROUPS in the set-up: init enters those of v1 itself, which is cheaper.
  */
 int spawn_enter_cgroup(struct spawn *s, const struct cgroup_record *cgroup, bool go_on,
                        struct err *err);
-
-/** spawn_enters_itself - whether there are cgroups that init enters by itself: those of v1, but for
- * an ordinary user's */
-bool spawn_enters_itself(const struct cgroup_record *cgroup);
 
 /** spawn_deadline - from now on the child may be silent for @timeout milliseconds; 0: for ever */
 void spawn_deadline(const struct spawn *s, int timeout);

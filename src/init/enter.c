@@ -205,19 +205,27 @@ static int enter_cgroups(struct init *in, struct err *err)
     return entered.n == n ? 0 : proceed(in, err);
 }
 
+/* Other credentials take the death signal away. */
+static int enter_late(struct init *in, struct err *err)
+{
+    if (!in->setup.plan.become_root_late)
+        return 0;
+    return become_root(err) < 0 ? -1 : init_arm_death_signal(in, err);
+}
+
 int init_enter_cgroup(void *init, struct err *err)
 {
     struct init *in = init;
 
     if (!in->setup.plan.wait_cgroup)
-        return 0;
+        return enter_late(in, err);
     if ((in->setup.flags & SETUP_CGROUPS) && enter_cgroups(in, err) < 0)
         return -1;
     if (proceed(in, err) < 0)
         return -1;
     if (in->setup.plan.unshare_late && unshare((int)in->setup.plan.unshare_late) < 0)
         return err_errno(err, "make the cgroup namespace");
-    return 0;
+    return enter_late(in, err);
 }
 
 int init_enter_root(void *init, struct err *err)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -563,16 +564,34 @@ static void test_device_list(void **state)
 
 /* ---- freezing and signals ---- */
 
+static int open_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int n = 0;
+
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
 /* As list asks: below mounts that stay open, without the directories of the record. */
 static int frozen_below_mounts(void)
 {
-    int first, second;
+    struct cgroup_record other = record;
+    int fds, first, second;
 
     cgroup_release(&record);
+    other = record;
+    fds = open_fds();
     cgroup_keep_mounts(true);
     first = cgroup_frozen(&record);
-    second = cgroup_frozen(&record);
+    assert_true(open_fds() > fds);
+    second = cgroup_frozen(&other);
+    assert_int_equal(cgroup_oom_killed(&record, NULL, 0) > 0, 0);
     cgroup_keep_mounts(false);
+    assert_int_equal(open_fds(), fds);
     assert_int_equal(first, second);
     for (size_t i = 0; i < record.places_n; i++)
         assert_int_equal(record.places[i].dir, 0);
