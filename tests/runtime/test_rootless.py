@@ -424,19 +424,19 @@ def test_group_that_is_held(rt):
     assert rt.sh(bundle, "cat /proc/self/setgroups; id -g").split() == ["deny", "0"]
 
 
-def helpers(rt, script):
+def helpers(rt, script, **env):
     """An environment where newuidmap and newgidmap are that script."""
     bin = rt.path("helpers")
     os.mkdir(bin, 0o755)
     for name in "newuidmap", "newgidmap":
         os.chmod(write(os.path.join(bin, name), "#!/bin/sh\n" + script), 0o755)
-    return rt.without(PATH=bin + ":" + rt.env["PATH"], OCIRUN_TIMEOUT="1")
+    return rt.without(PATH=bin + ":" + rt.env["PATH"], **env)
 
 
 @pytest.mark.parametrize("script", ["exec sleep 1000", "exec sleep 1000 2>&-", "while :; do echo more >&2; done"])
 def test_mapping_helper_that_does_not_end(rt, script):
     rt.refuses(rt.ranges(rt.bundle("true")), r"linux\.gidMappings: newgidmap did not end within 1 s",
-               env=helpers(rt, script))
+               env=helpers(rt, script, OCIRUN_TIMEOUT="1"))
 
 
 def test_mapping_helper_says_it_in_pieces(rt):
@@ -960,21 +960,25 @@ def test_delegated_relative_path(rt, delegation):
 
 @pytest.fixture
 def given_v1(rt, user):
-    """A cgroup of v1 that root hands to the user, in which the runtime begins: the path of the container's."""
+    """A cgroup that root hands to the user in some hierarchies of v1 and in v2, where there is one beside it; the
+    runtime begins there.  What a container's path in one of them is."""
     if not user.is_root_test:
         pytest.skip("needs root to delegate a cgroup")
-    top = next((path for path, names in harness.cgroup_mounts() if "pids" in names), None)
-    if not top:
+    tops = {name: path for path, names in harness.cgroup_mounts()
+            for name in names & {"pids", "freezer", "name=systemd", ""}}
+    if "pids" not in tops:
         pytest.skip("needs the pids controller on cgroup v1")
-    path = os.path.join(top, TOKEN + "-given")
-    os.mkdir(path)
-    rt.cleanups.append(lambda: until(lambda: remove(path), "the end of " + path))
-    rt.own(path, path + "/cgroup.procs", path + "/tasks")
-    rt.prefix = ["sh", "-c", 'set -e; echo $$ > %s/cgroup.procs; exec setpriv --reuid %d --regid %d --clear-groups "$@"'
-                 % (path, user.uid, user.gid), "sh"]
+    own = {name: os.path.join(top, TOKEN + "-given") for name, top in tops.items()}
+    for path in own.values():
+        os.mkdir(path)
+        rt.cleanups.append(lambda path=path: until(lambda: remove(path), "the end of " + path))
+        rt.own(path, *(path + "/" + f for f in ("cgroup.procs", "tasks", "cgroup.threads", "cgroup.subtree_control")
+                       if os.path.exists(path + "/" + f)))
+    rt.prefix = ["sh", "-c", "set -e; %s; exec setpriv --reuid %d --regid %d --clear-groups \"$@\""
+                 % ("; ".join("echo $$ > %s/cgroup.procs" % path for path in own.values()), user.uid, user.gid), "sh"]
     popen = rt.popen
     rt.popen = lambda *args, **kw: popen(*args, as_root=True, **kw)
-    return lambda c: "%s/%s" % (path, c.id)
+    return lambda c, name: "%s/%s" % (own[name], c.id) if name in own else None
 
 
 IDS = {"own": AsUser.one_map, "own and granted": AsUser.ranges, "granted": AsUser.granted}
@@ -988,22 +992,34 @@ def test_given_cgroup_of_v1(rt, given_v1, ids):
     bundle = IDS[ids](rt, rt.bundle())
     bundle.linux["resources"] = {"pids": {"limit": 64}}
     c = rt.hold(bundle)
-    path = given_v1(c)
-    inside = lambda: {int(pid) for pid in read(path + "/cgroup.procs").split()}
-    before = inside()
-    assert c.pid in before and read(path + "/pids.max") == "64\n"
-    rt.cmd("update", "--pids-limit", "32", c.id).ok()
-    assert read(path + "/pids.max") == "32\n"
+    paths = list(filter(None, (given_v1(c, name) for name in ("pids", "freezer", "name=systemd", ""))))
+    inside = lambda path: {int(pid) for pid in read(path + "/cgroup.procs").split()}
+    before = inside(paths[0])
+    assert c.pid in before and read(paths[0] + "/pids.max") == "64\n"
+    # as many as there are: who comes from outside is not counted
+    rt.cmd("update", "--pids-limit", str(len(before)), c.id).ok()
+    assert read(paths[0] + "/pids.max") == "%d\n" % len(before)
     pid_file = rt.path("pid")
     rt.cmd("exec", "--detach", "--pid-file", pid_file, c.id, "/bin/sleep", "1000").ok()
     pid = int(read(pid_file))
-    assert inside() - before == {pid}
+    for path in paths:
+        assert inside(path) - before == {pid}
     assert rt.cmd("exec", c.id, "/bin/id", "-u").ok().out == "0\n"
+    if given_v1(c, "freezer"):
+        rt.cmd("pause", c.id).ok()
+        assert c.status() == "paused"
+        rt.cmd("resume", c.id).ok()
     os.kill(pid, signal.SIGKILL)
     pid_wait(pid)       # the container's init ends only after that
     c.stop()
-    assert not os.path.exists(path)
+    assert not any(map(os.path.exists, paths))
     rt.refuses(bundle.args("/nonexistent"), "/nonexistent")
+
+
+def test_maps_refused_in_a_given_cgroup_of_v1(rt, user, given_v1):
+    bundle = rt.granted(rt.bundle("true"))
+    bundle.linux["uidMappings"][0]["hostID"] = user.first + user.count
+    rt.refuses(bundle, "has no range for user")
 
 
 @pytest.mark.machine
@@ -1016,9 +1032,10 @@ def test_unit_of_the_own_manager(rt, user, ids):
     systemd = ("--cgroup-manager", "systemd")
     bundle = IDS[ids](rt, rt.bundle())
     c = rt.hold(bundle, globals=systemd)
-    assert "/ocirun-%s.scope" % c.id in read("/proc/%d/cgroup" % c.pid)
+    scope = next(path for path in cgroup_of(c.pid).values() if "/ocirun-%s.scope" % c.id in path)
     assert c.sh("echo in") == "in\n"
     rt.cmd("delete", "--force", c.id).ok()
+    assert not os.path.exists(scope)
     rt.refuses(bundle.args("/nonexistent"), "/nonexistent", globals=systemd)
 
 
