@@ -125,6 +125,7 @@ class Manager(threading.Thread):
         self.start_answer, self.stop_answer, self.version, self.state = start, stop, version, state
         self.calls, self.failure, self.conn, self.serial = [], None, None, 0
         self.places, self.deaf, self.set_answer = [], None, None     # deaf: True, or to a method
+        self.after_set = None
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(path)
         self.socket.listen()
@@ -162,6 +163,7 @@ class Manager(threading.Thread):
                     self.failure = e
 
     def serve(self, stream):
+        self.stream = stream
         with stream:
             if stream.read(1) != b"\0":
                 raise EOFError
@@ -243,8 +245,10 @@ class Manager(threading.Thread):
     def on_SetUnitProperties(self, serial, _):
         if self.set_answer:
             self.refuse(serial, self.set_answer)
-        else:
-            self.reply(serial)
+            return
+        self.reply(serial)
+        if self.after_set:
+            self.after_set(self.stream.peek(1) != b"")
 
     def on_StopUnit(self, serial, values):
         self.job(serial, 8, values[0], self.stop_answer)

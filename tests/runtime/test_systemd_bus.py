@@ -207,6 +207,23 @@ def test_devices_that_the_list_has(fake, sd, bundle):
                     if place else [(50, None, None), (60, None, None)])
 
 
+@pytest.mark.quick
+def test_devices_that_are_written_after_the_answer(fake, sd, bundle):
+    """Of v1 systemd writes the list when it has answered already: until it answers once more, the processes are frozen."""
+    it = fake(version="257")
+    bundle.linux["resources"] = {"devices": [{"allow": False}]}
+    c = sd.hold(bundle)
+    places = cgroup_of(c.pid)
+    if not {"devices", "freezer"} <= set(places):
+        pytest.skip("v1 only")
+    seen = []
+    it.after_set = lambda asked: seen.append((asked, read(places["freezer"] + "/freezer.state")))
+    update(sd, c, {"devices": [{"allow": False}, DISK]}).ok()
+    assert seen == [(True, "FROZEN\n")]
+    assert c.status() == "running"
+    c.stop()
+
+
 def devices_of(c):
     place = cgroup_of(c.pid).get("devices")
     return sorted(read(place + "/devices.list").splitlines()) if place else None
