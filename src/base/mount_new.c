@@ -203,6 +203,9 @@ int mount_new(const char *type, const char *source, const struct mount_options *
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return fs_error(fs, errno, type, "", err);
     out->fd = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attr);
+    /* Linux 5.10 has nosymfollow for mount(2), and from 5.14 on for this call. */
+    if (out->fd < 0 && errno == EINVAL && (attr & MOUNT_ATTR_NOSYMFOLLOW))
+        return record_for_mount(type, source, o, out, err);
     if (out->fd < 0)
         return fs_error(fs, errno, type, "", err);
     return 0;

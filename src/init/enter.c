@@ -87,11 +87,14 @@ static int proceed(struct init *in, struct err *err)
 
 /* Become what root is in the user namespace. Where id 0 is not mapped the capabilities that came
  * with the namespace are enough, so a refusal is none. */
-static int become_root(struct err *err)
+static int become_root(struct init *in, struct err *err)
 {
     if ((syscall(SYS_setresgid, 0, 0, 0) < 0 && errno != EINVAL) ||
         (syscall(SYS_setresuid, 0, 0, 0) < 0 && errno != EINVAL))
         return err_errno(err, "become root in the user namespace");
+    /* Other credentials set it to fs.suid_dumpable. */
+    if ((in->setup.flags & SETUP_NOT_DUMPABLE) && prctl(PR_SET_DUMPABLE, 0) < 0)
+        return err_errno(err, "become non-dumpable");
     return 0;
 }
 
@@ -166,7 +169,7 @@ int init_enter_namespaces(void *init, struct err *err)
             proceed(in, err) < 0)
             return -1;
     }
-    if (plan->become_root && become_root(err) < 0)
+    if (plan->become_root && become_root(in, err) < 0)
         return -1;
     if (!(plan->unshare & CLONE_NEWUSER) && (plan->unshare & ~(uint64_t)CLONE_NEWTIME) &&
         unshare((int)plan->unshare & ~CLONE_NEWTIME) < 0)
@@ -210,7 +213,7 @@ static int enter_late(struct init *in, struct err *err)
 {
     if (!in->setup.plan.become_root_late)
         return 0;
-    return become_root(err) < 0 ? -1 : init_arm_death_signal(in, err);
+    return become_root(in, err) < 0 ? -1 : init_arm_death_signal(in, err);
 }
 
 int init_enter_cgroup(void *init, struct err *err)
