@@ -22,6 +22,7 @@ COMMAND = harness.find_runtime()
 NAME = harness.runtime_name(COMMAND)
 counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
 unexpected_skips = []
+DAY = int(os.environ.get("RUNTIME_DAY", time.time() // 86400))
 
 
 def pytest_configure(config):
@@ -116,7 +117,7 @@ def expected(config, items):
 def is_of_today(item, variable):
     """Whether the test is of those that this day has, where $variable says that each Nth will do."""
     step = int(os.environ.get(variable, "1"))
-    return (zlib.crc32(item.nodeid.encode()) + time.time() // 86400) % step == 0
+    return (zlib.crc32(item.nodeid.encode()) + DAY) % step == 0
 
 
 def pytest_collection_modifyitems(config, items):
@@ -220,6 +221,8 @@ def pytest_sessionfinish(session):
 def pytest_terminal_summary(terminalreporter):
     for nodeid, reason in unexpected_skips:
         terminalreporter.write_line("unexpected skip: %s: %s" % (nodeid, reason), red=True)
+    for name in {"RUNTIME_STRIDE", "RUNTIME_LEAKS_STRIDE"} & set(os.environ):
+        terminalreporter.write_line("a part of all: %s=%s RUNTIME_DAY=%d" % (name, os.environ[name], DAY))
     terminalreporter.write_line("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts
                                 + (", %d known of %s" % (counts["xfailed"], NAME) if counts["xfailed"] else ""))
 

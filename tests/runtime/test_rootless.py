@@ -44,7 +44,8 @@ class AsUser(harness.Runtime):
         os.mkdir(self.session, 0o700)
         self.own(self.dir, self.session)
         self.root = self.session + "/ocirun"
-        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": self.dir, "XDG_RUNTIME_DIR": self.session}
+        self.env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": self.dir, "XDG_RUNTIME_DIR": self.session,
+                    **{name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}}
         self.prefix = []
 
     def own(self, *paths):
@@ -969,7 +970,7 @@ def given_v1(rt, user):
     if "pids" not in tops:
         pytest.skip("needs the pids controller on cgroup v1")
     own = {name: os.path.join(top, TOKEN + "-given") for name, top in tops.items()}
-    for path in own.values():
+    for path in dict.fromkeys(own.values()):
         os.mkdir(path)
         rt.cleanups.append(lambda path=path: until(lambda: remove(path), "the end of " + path))
         rt.own(path, *(path + "/" + f for f in ("cgroup.procs", "tasks", "cgroup.threads", "cgroup.subtree_control")

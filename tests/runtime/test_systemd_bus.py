@@ -19,7 +19,10 @@ pytestmark = [pytest.mark.ocirun_only, pytest.mark.skipif(os.geteuid() != 0, rea
 
 # seconds: enough for all that does not wait for ever
 LIMIT = max(1, int(SLOWNESS / 2))
-SHORT = dict(os.environ, OCIRUN_TIMEOUT=str(LIMIT))
+
+
+def short():
+    return dict(os.environ, OCIRUN_TIMEOUT=str(LIMIT))
 
 
 # ---- nobody ----
@@ -42,7 +45,7 @@ def test_a_bus_that_is_none(sd, bundle, listens):
         text = "no bus: nobody answers on unix:path=%s within LIMIT s; systemd is stuck, or something else has taken its " \
             "place" if listens else "no bus: connect to unix:path=%s: Connection refused; systemd does not run, or " \
             "is not reachable from here"
-        sd.failing_create(bundle, match=text.replace("LIMIT", str(LIMIT)) % PRIVATE, env=SHORT)
+        sd.failing_create(bundle, match=text.replace("LIMIT", str(LIMIT)) % PRIVATE, env=short())
 
 
 # ---- somebody ----
@@ -94,7 +97,7 @@ def test_start_that_fails(fake, sd, bundle, start, text):
     """One line that says what was waited for; init is gone, and the manager was asked to forget the unit where it may
     have one."""
     it = fake(start=start)
-    result = sd.failing_create(bundle, env=SHORT)
+    result = sd.failing_create(bundle, env=short())
     unit = "ocirun-%s.scope" % sd.ids[-1]
     assert result.err == "ocirun: create: " + text.replace("UNIT", unit).replace("LIMIT", str(LIMIT)) + "\n"
     pid = dict(it.asked("StartTransientUnit")[0][2])["PIDs"][0]
@@ -119,7 +122,7 @@ def test_stop_that_fails(fake, sd, bundle, stop, text):
     it = fake(stop=stop)
     c = sd.hold(bundle)
     pid = c.pid
-    result = sd.cmd("delete", "--force", c.id, globals=("--log-level", "warning"), env=SHORT).ok()
+    result = sd.cmd("delete", "--force", c.id, globals=("--log-level", "warning"), env=short()).ok()
     assert it.asked("StopUnit") == [[unit_of(c), "replace"]]
     if text:
         assert "systemd: stop %s: %s" % (unit_of(c), text.replace("LIMIT", str(LIMIT))) in result.err
@@ -242,7 +245,7 @@ def test_update_while_nobody_answers(fake, sd, bundle, document):
     it.deaf = True
     asked = len(it.calls)
     argv = sd.argv("update", "--resources", write(sd.path("update.json"), json.dumps(document)), c.id)
-    with subprocess.Popen(argv, env=SHORT, stderr=subprocess.PIPE, text=True) as p:
+    with subprocess.Popen(argv, env=short(), stderr=subprocess.PIPE, text=True) as p:
         until(lambda: len(it.calls) > asked, "the manager to be asked")
         assert c.status() == "running" and devices_of(c) == before
         assert p.communicate()[1] == "ocirun: update: systemd: ask about %s: no reply on unix:path=%s within %d s: " \
@@ -251,7 +254,7 @@ def test_update_while_nobody_answers(fake, sd, bundle, document):
     assert c.status() == "running" and devices_of(c) == before
     assert number(where(c, "pids"), "pids.max") == 50
     it.deaf = "SetUnitProperties"
-    result = sd.cmd("update", "--pids-limit", "60", c.id, env=SHORT).fails()
+    result = sd.cmd("update", "--pids-limit", "60", c.id, env=short()).fails()
     assert result.err == "ocirun: update: systemd: set properties of %s: no reply on unix:path=%s within %d s: Connection " \
         "timed out; it may still be done\n" % (unit_of(c), PRIVATE, LIMIT)
     assert c.status() == "running" and devices_of(c) == before and number(where(c, "pids"), "pids.max") == 50
