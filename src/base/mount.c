@@ -203,6 +203,15 @@ static int setattr_call(int fd, bool recursive, uint64_t set, uint64_t clear, ui
                              sizeof attr);
 }
 
+static int attr_refused(int errnum, uint64_t clear, struct err *err)
+{
+    err_set(err, errnum, "change mount flags");
+    if (errnum == EPERM && clear)
+        err_hint(err, "a flag that the machine has set on it cannot be cleared in a user "
+                      "namespace: leave out suid, dev, exec and the like");
+    return -1;
+}
+
 static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct err *err)
 {
     uint64_t now;
@@ -212,7 +221,7 @@ static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct
     now = (now & ~clear) | set;
     if (mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | MS_BIND | mount_attr_to_ms(now),
                     NULL) < 0)
-        return err_errno(err, "change mount flags");
+        return attr_refused(errno, clear, err);
     return 0;
 }
 
@@ -235,13 +244,8 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int pro
         if (setattr_call(fd, false, set, clear, 0) == 0)
             return 0;
     }
-    if (!mount_call_is_missing(errnum) || procfs < 0) {
-        err_set(err, errnum, "change mount flags");
-        if (errnum == EPERM && clear)
-            err_hint(err, "a flag that the machine has set on it cannot be cleared in a user "
-                          "namespace: leave out suid, dev, exec and the like");
-        return -1;
-    }
+    if (!mount_call_is_missing(errnum) || procfs < 0)
+        return attr_refused(errnum, clear, err);
     if (recursive && errnum == ENOSYS) {
         err_set(err, ENOSYS, "recursive mount flags such as rro (mount_setattr)");
         return err_hint(err, "they need Linux 5.12 or newer");
