@@ -212,17 +212,27 @@ static int attr_refused(int errnum, uint64_t clear, struct err *err)
     return -1;
 }
 
+static int remount_call(int fd, uint64_t attr, int procfs)
+{
+    return mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | MS_BIND | mount_attr_to_ms(attr),
+                       NULL);
+}
+
 static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct err *err)
 {
     uint64_t now;
 
     if (mount_current_attr(fd, &now) < 0)
         return err_errno(err, "flags of a mount");
-    now = (now & ~clear) | set;
-    if (mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | MS_BIND | mount_attr_to_ms(now),
-                    NULL) < 0)
-        return attr_refused(errno, clear, err);
-    return 0;
+    if (remount_call(fd, (now & ~clear) | set, procfs) == 0)
+        return 0;
+    /* As in mount_set_attr(). */
+    if (errno == EPERM && (now & clear & MOUNT_ATTR_RDONLY)) {
+        clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        if (remount_call(fd, (now & ~clear) | set, procfs) == 0)
+            return 0;
+    }
+    return attr_refused(errno, clear, err);
 }
 
 int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs,
