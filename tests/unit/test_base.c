@@ -11,7 +11,6 @@
 #include "base/trace.h"
 #include "base/util.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -35,6 +34,8 @@
 
 #include <cmocka.h>
 
+#include "fds.h"
+
 static char base[64];
 static int dir = -1;
 
@@ -56,18 +57,6 @@ static int remove_base(void **state)
     dir = fd_close(dir);
     snprintf(command, sizeof command, "rm -rf '%s'", base);
     return system(command);
-}
-
-static int count_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
 }
 
 /* Make @number fail with @errnum, as the filter of an outer container does. */

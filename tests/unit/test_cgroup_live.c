@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
+#include "fds.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -564,18 +565,6 @@ static void test_device_list(void **state)
 
 /* ---- freezing and signals ---- */
 
-static int open_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
-
 /* As list asks: below mounts that stay open, without the directories of the record. */
 static int frozen_below_mounts(void)
 {
@@ -584,14 +573,14 @@ static int frozen_below_mounts(void)
 
     cgroup_release(&record);
     other = record;
-    fds = open_fds();
+    fds = count_fds();
     cgroup_keep_mounts(true);
     first = cgroup_frozen(&record);
-    assert_true(open_fds() > fds);
+    assert_true(count_fds() > fds);
     second = cgroup_frozen(&other);
     assert_int_equal(cgroup_oom_killed(&record, NULL, 0) > 0, 0);
     cgroup_keep_mounts(false);
-    assert_int_equal(open_fds(), fds);
+    assert_int_equal(count_fds(), fds);
     assert_int_equal(first, second);
     for (size_t i = 0; i < record.places_n; i++)
         assert_int_equal(record.places[i].dir, 0);

@@ -27,6 +27,8 @@
 
 #include <cmocka.h>
 
+#include "fds.h"
+
 #define RACE_ROUNDS 2000
 
 typedef int (*resolver)(int root, const char *path, int flags, struct err *err);
@@ -34,18 +36,6 @@ static const resolver resolvers[] = {path_open_in_root, path_walk_in_root};
 
 static char base[64]; /* holds root/ and outside/ */
 static int base_fd, root, outside;
-
-static int count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
 
 static void make_file(int dir, const char *name, const char *text)
 {
