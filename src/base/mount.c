@@ -203,36 +203,24 @@ static int setattr_call(int fd, bool recursive, uint64_t set, uint64_t clear, ui
                              sizeof attr);
 }
 
-static int attr_refused(int errnum, uint64_t clear, struct err *err)
-{
-    err_set(err, errnum, "change mount flags");
-    if (errnum == EPERM && clear)
-        err_hint(err, "a flag that the machine has set on it cannot be cleared in a user "
-                      "namespace: leave out suid, dev, exec and the like");
-    return -1;
-}
-
-static int remount_call(int fd, uint64_t attr, int procfs)
-{
-    return mount_on_fd(procfs, -1, NULL, fd, NULL, MS_REMOUNT | MS_BIND | mount_attr_to_ms(attr),
-                       NULL);
-}
-
-static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs, struct err *err)
+static int remount_bind(int fd, uint64_t set, uint64_t clear, int procfs)
 {
     uint64_t now;
 
     if (mount_current_attr(fd, &now) < 0)
-        return err_errno(err, "flags of a mount");
-    if (remount_call(fd, (now & ~clear) | set, procfs) == 0)
+        return -1;
+    return mount_on_fd(procfs, -1, NULL, fd, NULL,
+                       MS_REMOUNT | MS_BIND | mount_attr_to_ms((now & ~clear) | set), NULL);
+}
+
+/* -1 with errno */
+static int change_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs)
+{
+    if (setattr_call(fd, recursive, set, clear, 0) == 0)
         return 0;
-    /* As in mount_set_attr(). */
-    if (errno == EPERM && (now & clear & MOUNT_ATTR_RDONLY)) {
-        clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-        if (remount_call(fd, (now & ~clear) | set, procfs) == 0)
-            return 0;
-    }
-    return attr_refused(errno, clear, err);
+    if (recursive || procfs < 0 || !mount_call_is_missing(errno))
+        return -1;
+    return remount_bind(fd, set, clear, procfs);
 }
 
 int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int procfs,
@@ -243,7 +231,7 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int pro
 
     if (set == 0 && clear == 0)
         return 0;
-    if (setattr_call(fd, recursive, set, clear, 0) == 0)
+    if (change_attr(fd, recursive, set, clear, procfs) == 0)
         return 0;
     errnum = errno;
     /* Flags that came from a more privileged mount namespace are locked. "rw" is what engines write
@@ -251,18 +239,19 @@ int mount_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, int pro
     if (errnum == EPERM && !recursive && (clear & MOUNT_ATTR_RDONLY) &&
         mount_current_attr(fd, &now) == 0 && (now & MOUNT_ATTR_RDONLY)) {
         clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-        if (setattr_call(fd, false, set, clear, 0) == 0)
+        if (change_attr(fd, false, set, clear, procfs) == 0)
             return 0;
+        errnum = errno;
     }
-    if (!mount_call_is_missing(errnum) || procfs < 0)
-        return attr_refused(errnum, clear, err);
     if (recursive && errnum == ENOSYS) {
         err_set(err, ENOSYS, "recursive mount flags such as rro (mount_setattr)");
         return err_hint(err, "they need Linux 5.12 or newer");
     }
-    if (recursive)
-        return err_set(err, errnum, "change mount flags recursively");
-    return remount_bind(fd, set, clear, procfs, err);
+    err_set(err, errnum, "change mount flags%s", recursive ? " recursively" : "");
+    if (errnum == EPERM && clear)
+        err_hint(err, "a flag that the machine has set on it cannot be cleared in a user "
+                      "namespace: leave out suid, dev, exec and the like");
+    return -1;
 }
 
 unsigned long mount_propagation_flags(enum oci_propagation propagation, bool *recursive)
